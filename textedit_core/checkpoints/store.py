@@ -1,0 +1,230 @@
+"""Checkpoints: a directory of safetensors with one JSON index that holds the config, the prompts, the origin and every file's hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
+from textedit_core.decoder import MappingNetwork, build_decoder
+from textedit_core.editor import PromptEditor
+from textedit_core.encoder import Encoder
+from textedit_core.errors import UserError, unknown_name
+from textedit_core.perception.clip import ClipModel
+from textedit_core.perception.face_identity import IdentityNet
+from textedit_core.perception.tokenizer import PromptTokenizer
+
+FORMAT_VERSION = 1
+INDEX_NAME = "checkpoint.json"
+TOKENIZER_NAME = "clip_tokenizer.json"
+REFERENCE = Path(__file__).resolve().parent.parent / "reference"
+
+Module = TypeVar("Module", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One edit: the target text, its neutral partner (for directional matching) and how an app shows it."""
+
+    id: str
+    text: str
+    neutral_text: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    strength_default: float = 1.0
+    strength_min: float = 0.0
+    strength_max: float = 1.5
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """An opened checkpoint directory. Modules are built on demand, in fp32 and eval mode, after their file's hash was checked."""
+
+    directory: Path
+    checkpoint_id: str
+    config: ModelConfig
+    prompts: dict[str, Prompt]
+    provenance: dict[str, Any]
+    files: dict[str, dict[str, Any]]
+
+    def load_encoder(self) -> Encoder:
+        return self._load("encoder.safetensors", Encoder(self.config.encoder))
+
+    def load_decoder(self) -> nn.Module:
+        return self._load("decoder.safetensors", build_decoder(self.config.decoder))
+
+    def load_mapping(self) -> MappingNetwork:
+        return self._load("mapping.safetensors", MappingNetwork(self.config.mapping))
+
+    def load_editor(self, prompt_id: str) -> PromptEditor:
+        """Loads one prompt's editor; raises UsageError naming the prompts that exist."""
+        self.prompt(prompt_id)
+        return self._load(f"editors/{prompt_id}.safetensors", PromptEditor(self.config.editor))
+
+    def load_clip(self) -> ClipModel:
+        tokenizer = PromptTokenizer.from_json(self._verified(TOKENIZER_NAME).read_text("utf8"))
+        return self._load("clip.safetensors", ClipModel(self.config.clip, tokenizer))
+
+    def load_identity(self) -> IdentityNet:
+        return self._load("identity.safetensors", IdentityNet(self.config.identity))
+
+    def prompt(self, prompt_id: str) -> Prompt:
+        """Looks a prompt up by its id; raises UsageError naming those that exist."""
+        if prompt_id not in self.prompts:
+            raise unknown_name("prompt", prompt_id, list(self.prompts), "this checkpoint has")
+        return self.prompts[prompt_id]
+
+    def faces(self, split: str) -> list[Path]:
+        """Aligned sample faces of split "calibration" or "heldout", sorted by name, each checked against its hash."""
+        names = sorted(name for name in self.files if name.startswith(f"faces/{split}/"))
+        return [self._verified(name) for name in names]
+
+    def _verified(self, name: str) -> Path:
+        path = self.directory / name
+        if name not in self.files or not path.is_file():
+            raise UserError(f"checkpoint {str(self.directory)!r} has no {name}; train it or point --checkpoint elsewhere")
+        if file_entry(path) != self.files[name]:
+            raise UserError(f"{str(path)!r} is damaged: its size or sha256 differs from {INDEX_NAME}; restore the file")
+        return path
+
+    def _load(self, name: str, module: Module) -> Module:
+        load_weights(module, self._verified(name))
+        return module.eval().requires_grad_(False)
+
+
+def open_checkpoint(path: str | Path | None = None) -> Checkpoint:
+    """Opens a checkpoint directory; None opens the embedded reference model.
+
+    Raises:
+        UserError: the folder or its index is missing, damaged or of another version.
+    """
+    directory = Path(path) if path is not None else REFERENCE
+    index_path = directory / INDEX_NAME
+    try:
+        index = json.loads(index_path.read_text("utf8"))
+    except FileNotFoundError:
+        raise UserError(f"{str(directory)!r} is no checkpoint: it has no {INDEX_NAME}") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{str(index_path)!r} cannot be read: {error}") from None
+    try:
+        return _from_index(directory, index)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise UserError(f"{str(index_path)!r} is damaged: {type(error).__name__} {error}") from None
+
+
+def _from_index(directory: Path, index: dict[str, Any]) -> Checkpoint:
+    if index["format_version"] != FORMAT_VERSION:
+        raise UserError(
+            f"{str(directory / INDEX_NAME)!r} has format_version {index['format_version']}; this version reads {FORMAT_VERSION}"
+        )
+    prompts = {entry["id"]: Prompt(**entry) for entry in index["prompts"]}
+    config = model_config_from_dict(index["config"])
+    return Checkpoint(directory, index["checkpoint_id"], config, prompts, index["provenance"], index["files"])
+
+
+def load_weights(module: nn.Module, path: Path) -> None:
+    """Fills `module` strictly from a safetensors file, converting to the module's dtypes.
+
+    Raises:
+        UserError: the file is damaged, or a key or a shape differs; the message names the first ones.
+    """
+    try:
+        tensors = load_file(str(path))
+    except (SafetensorError, OSError) as error:
+        raise UserError(f"{str(path)!r} is not a readable safetensors file: {error}") from None
+    wanted = module.state_dict()
+    missing, unused = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    shapes = sorted(k for k in set(wanted) & set(tensors) if wanted[k].shape != tensors[k].shape)
+    for problem, keys in (("lacks", missing), ("has unknown", unused), ("has another shape for", shapes)):
+        if keys:
+            raise UserError(f"{str(path)!r} {problem} {', '.join(keys[:3])} ({len(keys)} in all); was it made for another config?")
+    module.load_state_dict({key: tensors[key].to(wanted[key].dtype) for key in wanted}, strict=True)
+
+
+def save_weights(tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype = torch.float16) -> None:
+    """Writes tensors as safetensors, atomically. Matrices and kernels are stored as `dtype`, vectors as they are.
+
+    Vectors keep fp32 since batch-norm variances fall below what fp16 can hold.
+    """
+    stored = {key: _stored(value, dtype) for key, value in tensors.items()}
+    with _replacing(path) as scratch:
+        save_file(stored, str(scratch))
+
+
+def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
+    shrink = value.is_floating_point() and value.ndim > 1
+    return value.detach().to("cpu", dtype if shrink else value.dtype).contiguous().clone()
+
+
+def write_part(directory: Path, name: str, module: nn.Module, dtype: torch.dtype = torch.float16) -> Path:
+    """Saves a module as `directory/name.safetensors` (`name` may hold a folder: "editors/smile")."""
+    path = directory / f"{name}.safetensors"
+    save_weights(module.state_dict(), path, dtype)
+    return path
+
+
+def write_index(directory: Path, config: ModelConfig, prompts: list[Prompt], provenance: dict[str, Any]) -> Checkpoint:
+    """Hashes what lies in the directory and writes checkpoint.json, atomically. The checkpoint id is derived from the hashes."""
+    files = {name: file_entry(directory / name) for name in sorted(_checkpoint_files(directory))}
+    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    index = {
+        "format_version": FORMAT_VERSION,
+        "checkpoint_id": f"{config.name}-{digest[:12]}",
+        "config": to_dict(config),
+        "prompts": [asdict(prompt) for prompt in prompts],
+        "provenance": provenance,
+        "files": files,
+    }
+    with _replacing(directory / INDEX_NAME) as scratch:
+        scratch.write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", "utf8")
+    return open_checkpoint(directory)
+
+
+def _checkpoint_files(directory: Path) -> list[str]:
+    patterns = ("*.safetensors", "editors/*.safetensors", "faces/*/*.jpg", TOKENIZER_NAME)
+    return [path.relative_to(directory).as_posix() for pattern in patterns for path in directory.glob(pattern)]
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """Size in bytes and sha256 of a file, as the index lists them."""
+    with path.open("rb") as stream:
+        digest = hashlib.sha256()
+        while chunk := stream.read(1 << 20):
+            digest.update(chunk)
+    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
+
+
+class _replacing:
+    """Context that gives a scratch path beside `path` and moves it into place only when the block succeeds."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> Path:
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".writing-", suffix=self.path.suffix)
+        except OSError as error:
+            raise UserError(f"cannot write {str(self.path)!r}: {error.strerror}") from None
+        os.close(descriptor)
+        self.scratch = Path(name)
+        return self.scratch
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is None:
+            self.scratch.chmod(0o644)
+            os.replace(self.scratch, self.path)
+            return
+        self.scratch.unlink(missing_ok=True)
+        if isinstance(error, (OSError, SafetensorError)):
+            raise UserError(f"cannot write {str(self.path)!r}: {error}") from None

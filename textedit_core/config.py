@@ -1,0 +1,202 @@
+"""Every default of the project: frozen dataclasses, one per network, and the named presets that combine them."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from textedit_core.errors import UserError, unknown_name
+from textedit_core.pixels import PixelSpec
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """Photo -> w_plus. `backbone` is a timm name; the last feature map is squeezed, flattened and mapped to the levels."""
+
+    backbone: str = "mobilenetv4_conv_small"
+    img_resolution: int = 256
+    num_ws: int = 12
+    w_dim: int = 256
+    squeeze_channels: int = 64
+    hidden_dim: int = 512
+    offset_rank: int = 32
+
+
+@dataclass(frozen=True)
+class MappingConfig:
+    """z [B,z_dim] -> w [B,w_dim]; `normalize_z` is StyleGAN2's pixel norm, off when z is a scene code whose scale matters."""
+
+    z_dim: int = 512
+    w_dim: int = 512
+    hidden_dim: int = 512
+    num_layers: int = 8
+    lr_multiplier: float = 0.01
+    normalize_z: bool = True
+
+
+@dataclass(frozen=True)
+class DecoderConfig:
+    """w_plus -> image. `channels` maps each resolution from 4 px up to a width; mobile ends at half the image's size."""
+
+    kind: Literal["mobile", "stylegan2"] = "mobile"
+    img_resolution: int = 256
+    w_dim: int = 256
+    channels: tuple[tuple[int, int], ...] = ((4, 256), (8, 256), (16, 256), (32, 192), (64, 96), (128, 32))
+
+    @property
+    def num_ws(self) -> int:
+        """L: one w per modulated convolution plus the last to_rgb (StyleGAN2: 2*log2(R)-2; mobile has one level less)."""
+        return 2 * len(self.channels)
+
+
+@dataclass(frozen=True)
+class EditorConfig:
+    """delta_w predictor: `num_blocks` residual layers of width `hidden_dim` per group; a switched-off group leaves its levels alone."""
+
+    num_ws: int = 12
+    w_dim: int = 256
+    hidden_dim: int = 96
+    num_blocks: int = 2
+    coarse: bool = True
+    medium: bool = True
+    fine: bool = True
+
+
+@dataclass(frozen=True)
+class ClipConfig:
+    """A small text-image model: a timm trunk and a causal text transformer meeting in `embed_dim` numbers."""
+
+    embed_dim: int = 128
+    image_size: int = 128
+    timm_model: str = "resnet10t"
+    text_width: int = 192
+    text_layers: int = 3
+    text_heads: int = 4
+    context_length: int = 20
+    vocab_size: int = 512
+
+
+@dataclass(frozen=True)
+class IdentityConfig:
+    """The compact identity net: a residual network on an image_size crop, trained with the ArcFace margin."""
+
+    embed_dim: int = 128
+    image_size: int = 112
+    widths: tuple[int, ...] = (32, 64, 128, 192)
+    crop_fraction: float = 0.8
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """One whole model: the exported parts and the training-only parts."""
+
+    name: str
+    pixel: PixelSpec = field(default_factory=PixelSpec)
+    encoder: EncoderConfig = field(default_factory=EncoderConfig)
+    mapping: MappingConfig = field(default_factory=MappingConfig)
+    decoder: DecoderConfig = field(default_factory=DecoderConfig)
+    editor: EditorConfig = field(default_factory=EditorConfig)
+    clip: ClipConfig = field(default_factory=ClipConfig)
+    identity: IdentityConfig = field(default_factory=IdentityConfig)
+
+
+def mobile_256() -> ModelConfig:
+    """The reference: 256 px from 128 px features, w [256], 12 levels; its mapping takes the face world's scene code."""
+    mapping = MappingConfig(z_dim=128, w_dim=256, hidden_dim=512, num_layers=3, lr_multiplier=1.0, normalize_z=False)
+    return ModelConfig(name="mobile_256", mapping=mapping)
+
+
+def tiny() -> ModelConfig:
+    """A 32 px model of the same structure for tests; its numbers mean nothing but their shapes."""
+    channels = ((4, 16), (8, 16), (16, 8))
+    return ModelConfig(
+        name="tiny",
+        pixel=PixelSpec(size=32),
+        encoder=EncoderConfig("mobilenetv3_small_050", 32, 6, 16, squeeze_channels=8, hidden_dim=32, offset_rank=4),
+        mapping=MappingConfig(z_dim=8, w_dim=16, hidden_dim=16, num_layers=2, lr_multiplier=1.0, normalize_z=False),
+        decoder=DecoderConfig("mobile", 32, 16, channels),
+        editor=EditorConfig(num_ws=6, w_dim=16, hidden_dim=8, num_blocks=1),
+        clip=ClipConfig(16, 32, "resnet10t", text_width=16, text_layers=1, text_heads=2, context_length=12, vocab_size=128),
+        identity=IdentityConfig(embed_dim=16, image_size=32, widths=(8, 8, 16, 16)),
+    )
+
+
+def stylegan2(img_resolution: int, channel_multiplier: int = 2) -> ModelConfig:
+    """StyleGAN2 config-F of Karras et al. 2020 at 32..1024 px: w [512], width min(16384 * multiplier / resolution, 512)."""
+    if img_resolution not in (32, 64, 128, 256, 512, 1024):
+        raise UserError(f"StyleGAN2 resolution {img_resolution} is not one of 32, 64, 128, 256, 512, 1024")
+    sizes = [2**i for i in range(2, int(math.log2(img_resolution)) + 1)]
+    channels = tuple((size, min(16384 * channel_multiplier // size, 512)) for size in sizes)
+    decoder = DecoderConfig("stylegan2", img_resolution, 512, channels)
+    num_ws = decoder.num_ws
+    encoder_size = min(img_resolution, 256)
+    return ModelConfig(
+        name=f"stylegan2_{img_resolution}",
+        pixel=PixelSpec(size=encoder_size),
+        encoder=EncoderConfig(img_resolution=encoder_size, num_ws=num_ws, w_dim=512),
+        mapping=MappingConfig(),
+        decoder=decoder,
+        editor=EditorConfig(num_ws=num_ws, w_dim=512, hidden_dim=128),
+    )
+
+
+PRESETS: dict[str, Callable[[], ModelConfig]] = {
+    "mobile_256": mobile_256,
+    "tiny": tiny,
+    "stylegan2_32": lambda: stylegan2(32),
+    "stylegan2_256": lambda: stylegan2(256),
+    "stylegan2_1024": lambda: stylegan2(1024),
+}
+
+
+def preset(name: str) -> ModelConfig:
+    """Returns the named preset.
+
+    Raises:
+        UsageError: no preset has this name; the message lists those that exist.
+    """
+    if name not in PRESETS:
+        raise unknown_name("preset", name, list(PRESETS), "the presets are")
+    return PRESETS[name]()
+
+
+def to_dict(config: Any) -> dict[str, Any]:
+    """Converts any config dataclass to plain JSON types (tuples become lists)."""
+    return dataclasses.asdict(config)
+
+
+_PARTS = {
+    "pixel": PixelSpec,
+    "encoder": EncoderConfig,
+    "mapping": MappingConfig,
+    "decoder": DecoderConfig,
+    "editor": EditorConfig,
+    "clip": ClipConfig,
+    "identity": IdentityConfig,
+}
+
+
+def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
+    """Rebuilds a ModelConfig from `to_dict`.
+
+    Raises:
+        UserError: a key is missing or unknown.
+    """
+    try:
+        parts = {key: cls(**_tuples(values[key])) for key, cls in _PARTS.items()}
+        unknown = set(values) - set(parts) - {"name"}
+        if unknown:
+            raise UserError(f"model config has unknown keys: {', '.join(sorted(unknown))}")
+        return ModelConfig(name=values["name"], **parts)
+    except (KeyError, TypeError) as error:
+        raise UserError(f"model config is damaged or of another version: {error}") from None
+
+
+def _tuples(values: dict[str, Any]) -> dict[str, Any]:
+    def freeze(value: Any) -> Any:
+        return tuple(freeze(item) for item in value) if isinstance(value, list) else value
+
+    return {key: freeze(value) for key, value in values.items()}

@@ -1,0 +1,28 @@
+"""Decoders: w_plus [B,L,D] -> image [B,3,R,R], behind one call."""
+
+from __future__ import annotations
+
+from textedit_core.config import DecoderConfig
+from textedit_core.decoder.mapping import MappingNetwork
+from textedit_core.decoder.mobile import MobileDecoder
+from textedit_core.decoder.stylegan2 import StyleGAN2Decoder
+from textedit_core.errors import unknown_name
+
+DECODERS: dict[str, type[MobileDecoder] | type[StyleGAN2Decoder]] = {
+    "mobile": MobileDecoder,
+    "stylegan2": StyleGAN2Decoder,
+}
+
+
+def build_decoder(config: DecoderConfig) -> MobileDecoder | StyleGAN2Decoder:
+    """Builds the decoder that `config.kind` names.
+
+    Raises:
+        UsageError: the kind is unknown.
+    """
+    if config.kind not in DECODERS:
+        raise unknown_name("decoder", config.kind, list(DECODERS), "the decoders are")
+    return DECODERS[config.kind](config)
+
+
+__all__ = ["DECODERS", "MappingNetwork", "MobileDecoder", "StyleGAN2Decoder", "build_decoder"]

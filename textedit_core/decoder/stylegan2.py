@@ -1,0 +1,42 @@
+"""StyleGAN2 synthesis (Karras et al. 2020), skip architecture, with frozen noise; sizes 32 to 1024 px."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.config import DecoderConfig
+from textedit_core.decoder.layers import FIRUpsample, StyledConv, ToRGB
+
+
+class StyleGAN2Decoder(nn.Module):
+    """w_plus float [B,L,D] -> RGB image float [B,3,R,R], nominally in [-1,1], unclamped.
+
+    Level order is the official one: a block's to_rgb shares its w with the first convolution of the next block.
+    """
+
+    def __init__(self, config: DecoderConfig) -> None:
+        super().__init__()
+        self.num_ws, self.w_dim, self.img_resolution = config.num_ws, config.w_dim, config.img_resolution
+        widths = dict(config.channels)
+        self.const = nn.Parameter(torch.randn(1, widths[4], 4, 4))
+        self.input = StyledConv(widths[4], widths[4], 4, config.w_dim)
+        self.to_rgbs = nn.ModuleList([ToRGB(widths[4], config.w_dim)])
+        self.ups = nn.ModuleList()
+        self.convs = nn.ModuleList()
+        previous = widths[4]
+        for resolution, width in config.channels[1:]:
+            self.ups.append(StyledConv(previous, width, resolution, config.w_dim, upsample="fir"))
+            self.convs.append(StyledConv(width, width, resolution, config.w_dim))
+            self.to_rgbs.append(ToRGB(width, config.w_dim))
+            previous = width
+        self.upsample_rgb = FIRUpsample()
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        x = self.input(self.const.expand(w_plus.shape[0], -1, -1, -1), w_plus[:, 0])
+        rgb = self.to_rgbs[0](x, w_plus[:, 1])
+        for i, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
+            x = up(x, w_plus[:, 2 * i + 1])
+            x = conv(x, w_plus[:, 2 * i + 2])
+            rgb = self.upsample_rgb(rgb) + self.to_rgbs[i + 1](x, w_plus[:, 2 * i + 3])
+        return rgb

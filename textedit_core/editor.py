@@ -1,0 +1,72 @@
+"""Editors: w_plus -> delta_w. (StyleCLIP calls an editor a mapper; "editor" is this project's word.)"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.config import EditorConfig
+from textedit_core.decoder.layers import EqualizedLinear, pixel_norm, scaled_leaky_relu
+from textedit_core.latents import level_groups
+
+
+class GroupEditor(nn.Module):
+    """[B,l,I] -> [B,l,D]: an equalised layer in, residual layers, an equalised layer out, the same for each level of a group.
+
+    The last layer starts at zero, so that training starts from the unedited face.
+    """
+
+    def __init__(self, in_dim: int, config: EditorConfig) -> None:
+        super().__init__()
+        self.enter = EqualizedLinear(in_dim, config.hidden_dim)
+        self.blocks = nn.ModuleList(EqualizedLinear(config.hidden_dim, config.hidden_dim) for _ in range(config.num_blocks))
+        self.leave = EqualizedLinear(config.hidden_dim, config.w_dim)
+        nn.init.zeros_(self.leave.weight)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = scaled_leaky_relu(self.enter(x))
+        for block in self.blocks:
+            h = h + scaled_leaky_relu(block(h))
+        return self.leave(h)
+
+
+class _GroupedEditor(nn.Module):
+    def __init__(self, in_dim: int, config: EditorConfig) -> None:
+        super().__init__()
+        self.num_ws, self.w_dim = config.num_ws, config.w_dim
+        self.slices = {name: part for name, part in level_groups(config.num_ws).items() if part.stop > part.start}
+        switched_on = {"coarse": config.coarse, "medium": config.medium, "fine": config.fine}
+        self.groups = nn.ModuleDict({name: GroupEditor(in_dim, config) for name in self.slices if switched_on[name]})
+
+    def _delta(self, x: Tensor) -> Tensor:
+        parts = []
+        for name, part in self.slices.items():
+            levels = x[:, part]
+            on = name in self.groups
+            parts.append(self.groups[name](levels) if on else torch.zeros_like(levels[..., : self.w_dim]))
+        return torch.cat(parts, dim=1)
+
+
+class PromptEditor(_GroupedEditor):
+    """One text's editor: w_plus float [B,L,D] -> delta_w float [B,L,D] (StyleCLIP, Patashnik et al. 2021, section 5).
+
+    Coarse, medium and fine levels have a network each; a group that is switched off returns zeros for its levels.
+    """
+
+    def __init__(self, config: EditorConfig) -> None:
+        super().__init__(config.w_dim, config)
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        return self._delta(pixel_norm(w_plus))
+
+
+class TextConditionedEditor(_GroupedEditor):
+    """One editor for many texts: w_plus float [B,L,D] and a unit-norm text embedding float [B,E] -> delta_w float [B,L,D]."""
+
+    def __init__(self, config: EditorConfig, text_dim: int) -> None:
+        super().__init__(config.w_dim + text_dim, config)
+        self.text_dim = text_dim
+
+    def forward(self, w_plus: Tensor, text_embedding: Tensor) -> Tensor:
+        text = pixel_norm(text_embedding).unsqueeze(1).expand(-1, w_plus.shape[1], -1)
+        return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1))

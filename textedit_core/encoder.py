@@ -1,0 +1,42 @@
+"""The photo encoder: image -> w_plus as the average latent plus what this face adds to it."""
+
+from __future__ import annotations
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from textedit_core.config import EncoderConfig
+
+
+class Encoder(nn.Module):
+    """image float32 [B,3,S,S] in [-1,1], RGB -> w_plus float32 [B,L,D].
+
+    `w_plus_l = w_avg + base + offset_l`: one base for all levels and a low-rank offset per level, the decomposition that e4e
+    (Tov et al. 2021, section 4) shows to keep latents editable. The squeezed feature map is flattened, not averaged, since where
+    the mouth's corners are matters as much as that they are there.
+    """
+
+    w_avg: Tensor
+
+    def __init__(self, config: EncoderConfig) -> None:
+        super().__init__()
+        self.num_ws, self.w_dim, self.img_resolution = config.num_ws, config.w_dim, config.img_resolution
+        self.offset_rank = config.offset_rank
+        self.backbone = timm.create_model(config.backbone, pretrained=False, features_only=True, out_indices=(-1,))
+        channels = self.backbone.feature_info.channels()[-1]
+        side = -(-config.img_resolution // self.backbone.feature_info.reduction()[-1])
+        self.squeeze = nn.Conv2d(channels, config.squeeze_channels, 1, bias=False)
+        self.squeeze_norm = nn.BatchNorm2d(config.squeeze_channels)
+        self.hidden = nn.Linear(config.squeeze_channels * side**2, config.hidden_dim)
+        self.base = nn.Linear(config.hidden_dim, config.w_dim)
+        self.offset_codes = nn.Linear(config.hidden_dim, config.num_ws * config.offset_rank)
+        self.offset = nn.Linear(config.offset_rank, config.w_dim, bias=False)
+        self.register_buffer("w_avg", torch.zeros(config.w_dim))
+
+    def forward(self, image: Tensor) -> Tensor:
+        features = self.backbone(image)[-1]
+        squeezed = torch.relu(self.squeeze_norm(self.squeeze(features)))
+        hidden = torch.relu(self.hidden(squeezed.flatten(1)))
+        codes = self.offset_codes(hidden).reshape(-1, self.num_ws, self.offset_rank)
+        return self.offset(codes) + (self.base(hidden) + self.w_avg).unsqueeze(1)
