@@ -103,6 +103,102 @@ class ModelConfig:
     identity: IdentityConfig = field(default_factory=IdentityConfig)
 
 
+@dataclass(frozen=True)
+class LoopConfig:
+    """How long and how fast a stage trains. Counts are images shown, so that a run means the same at any batch size.
+
+    Training ends after `images`, or earlier: when the smoothed loss falls below `loss_threshold` (0: off), or when it fell by less than
+    `min_improvement` (a fraction) over the last `patience_images` (0: off).
+    """
+
+    images: int
+    batch_size: int = 16
+    learning_rate: float = 2e-3
+    warmup_images: int = 1000
+    betas: tuple[float, float] = (0.9, 0.99)
+    gradient_clip: float = 1.0
+    ema_half_life_images: int = 2000
+    bfloat16: bool = True
+    device: str = "cpu"
+    seed: int = 0
+    save_seconds: float = 120.0
+    sample_images: int = 8000
+    log_steps: int = 20
+    patience_images: int = 0
+    min_improvement: float = 0.005
+    loss_threshold: float = 0.0
+
+
+@dataclass(frozen=True)
+class IdentityTraining:
+    """ArcFace margin training (Deng et al. 2019): scale and angular margin in radians."""
+
+    scale: float = 24.0
+    margin: float = 0.3
+
+
+@dataclass(frozen=True)
+class DecoderTraining:
+    """Weights of the decoder's loss. The first `preview_share` of the images trains the half-size preview alone, four times cheaper;
+    the discriminator joins for the last `adversarial_share`."""
+
+    pixel: float = 1.0
+    perceptual: float = 0.2
+    adversarial: float = 0.0
+    preview_share: float = 0.55
+    perceptual_share: float = 0.6
+    adversarial_share: float = 0.2
+
+
+@dataclass(frozen=True)
+class EncoderTraining:
+    """Weights of the encoder's loss. Only the latent term runs at first; rendering terms join for the last `rendered_share`."""
+
+    latent: float = 1.0
+    pixel: float = 1.0
+    perceptual: float = 0.2
+    identity: float = 0.5
+    rendered_share: float = 0.4
+    sampled_share: float = 0.5
+
+
+@dataclass(frozen=True)
+class EditorTraining:
+    """loss = loss1 + l1*loss2 + l2*loss3 for one prompt: which text match, latent norm and identity form, and the two weights.
+
+    `directional` weighs a second text term that follows the way from the neutral to the target text.
+    """
+
+    text_match: str = "cosine"
+    text_weight: float = 1.0
+    directional: float = 1.0
+    latent_norm: str = "l2"
+    latent_weight: float = 0.8
+    identity_form: str = "cosine"
+    identity_target: Literal["photo", "reconstruction"] = "reconstruction"
+    identity_weight: float = 0.3
+
+
+@dataclass(frozen=True)
+class Prompt:
+    """One edit: the target text, its neutral partner (for directional matching) and how an app shows it."""
+
+    id: str
+    text: str
+    neutral_text: str = ""
+    names: dict[str, str] = field(default_factory=dict)
+    strength_default: float = 1.0
+    strength_min: float = 0.0
+    strength_max: float = 1.5
+
+
+REFERENCE_PROMPTS: dict[str, Prompt] = {
+    "smile": Prompt("smile", "a girl with smile face", "a girl with neutral face", {"en": "Smile", "zh": "微笑"}),
+    "child": Prompt("child", "a female child", "a female adult", {"en": "Child", "zh": "儿童"}),
+    "sketch": Prompt("sketch", "cartoon sketch", "photo", {"en": "Sketch", "zh": "素描"}),
+}
+
+
 def mobile_256() -> ModelConfig:
     """The reference: 256 px from 128 px features, w [256], 12 levels; its mapping takes the face world's scene code."""
     mapping = MappingConfig(z_dim=128, w_dim=256, hidden_dim=512, num_layers=3, lr_multiplier=1.0, normalize_z=False)

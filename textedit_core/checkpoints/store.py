@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
+from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import PromptEditor
 from textedit_core.encoder import Encoder
@@ -28,22 +29,11 @@ from textedit_core.perception.tokenizer import PromptTokenizer
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoint.json"
 TOKENIZER_NAME = "clip_tokenizer.json"
+# Prompt ids and file names: no empty, dotted or absolute parts.
+_SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
 
 Module = TypeVar("Module", bound=nn.Module)
-
-
-@dataclass(frozen=True)
-class Prompt:
-    """One edit: the target text, its neutral partner (for directional matching) and how an app shows it."""
-
-    id: str
-    text: str
-    neutral_text: str = ""
-    names: dict[str, str] = field(default_factory=dict)
-    strength_default: float = 1.0
-    strength_min: float = 0.0
-    strength_max: float = 1.5
 
 
 @dataclass(frozen=True)
@@ -128,6 +118,9 @@ def _from_index(directory: Path, index: dict[str, Any]) -> Checkpoint:
             f"{str(directory / INDEX_NAME)!r} has format_version {index['format_version']}; this version reads {FORMAT_VERSION}"
         )
     prompts = {entry["id"]: Prompt(**entry) for entry in index["prompts"]}
+    for name in [*prompts, *index["files"]]:
+        if not _SAFE_NAME.fullmatch(name):
+            raise UserError(f"{str(directory / INDEX_NAME)!r} holds the name {name!r}, which could leave the folder; restore the index")
     config = model_config_from_dict(index["config"])
     return Checkpoint(directory, index["checkpoint_id"], config, prompts, index["provenance"], index["files"])
 
@@ -164,6 +157,20 @@ def save_weights(tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype =
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
     shrink = value.is_floating_point() and value.ndim > 1
     return value.detach().to("cpu", dtype if shrink else value.dtype).contiguous().clone()
+
+
+def initialise_index(directory: Path, config: ModelConfig) -> Checkpoint:
+    """Opens the checkpoint in `directory`, or starts an empty one for `config`.
+
+    Raises:
+        UserError: a checkpoint of another config is there already.
+    """
+    if not (directory / INDEX_NAME).is_file():
+        return write_index(directory, config, [], {})
+    existing = open_checkpoint(directory)
+    if existing.config != config:
+        raise UserError(f"{str(directory)!r} holds a {existing.config.name} model of another config; choose another --out")
+    return existing
 
 
 def write_part(directory: Path, name: str, module: nn.Module, dtype: torch.dtype = torch.float16) -> Path:

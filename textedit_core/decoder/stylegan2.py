@@ -32,11 +32,18 @@ class StyleGAN2Decoder(nn.Module):
             previous = width
         self.upsample_rgb = FIRUpsample()
 
-    def forward(self, w_plus: Tensor) -> Tensor:
+    def _rgb_pyramid(self, w_plus: Tensor, blocks: int) -> Tensor:
         x = self.input(self.const.expand(w_plus.shape[0], -1, -1, -1), w_plus[:, 0])
         rgb = self.to_rgbs[0](x, w_plus[:, 1])
-        for i, (up, conv) in enumerate(zip(self.ups, self.convs, strict=True)):
-            x = up(x, w_plus[:, 2 * i + 1])
-            x = conv(x, w_plus[:, 2 * i + 2])
+        for i in range(blocks):
+            x = self.ups[i](x, w_plus[:, 2 * i + 1])
+            x = self.convs[i](x, w_plus[:, 2 * i + 2])
             rgb = self.upsample_rgb(rgb) + self.to_rgbs[i + 1](x, w_plus[:, 2 * i + 3])
         return rgb
+
+    def preview(self, w_plus: Tensor) -> Tensor:
+        """Renders w_plus [B,L,D] at half size, [B,3,R/2,R/2]: the skip image before the last block."""
+        return self._rgb_pyramid(w_plus, len(self.ups) - 1)
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        return self._rgb_pyramid(w_plus, len(self.ups))

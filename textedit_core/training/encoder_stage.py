@@ -1,0 +1,74 @@
+"""The encoder stage: photo -> w_plus against a frozen decoder, by the known latent first and by what it renders to later."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from textedit_core.checkpoints.store import Checkpoint, write_part
+from textedit_core.config import EncoderTraining
+from textedit_core.encoder import Encoder
+from textedit_core.latents import broadcast_w
+from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
+from textedit_core.training.data import FaceDataset
+from textedit_core.training.decoder_stage import template_focus
+from textedit_core.training.loop import Player
+
+
+class EncoderStage:
+    """Trains the encoder: latent regression, pixels, perceptual features and the identity loss (loss4) of photo against reconstruction.
+
+    Half of a batch (`sampled_share`) are faces that the decoder renders from mixtures of two people's latents, whose w is known exactly.
+    """
+
+    name = "encoder"
+
+    def __init__(
+        self, recipe: EncoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint
+    ) -> None:
+        self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
+        self.directory = checkpoint.directory
+        self.decoder = checkpoint.load_decoder().to(memory_format=torch.channels_last)
+        with torch.no_grad():
+            self.latents = checkpoint.load_mapping()(data.scene_codes)
+        self.w_std = self.latents.std(0).square().mean().sqrt()
+        self.encoder = Encoder(checkpoint.config.encoder).to(memory_format=torch.channels_last)
+        self.encoder.w_avg.copy_(self.latents.mean(0))
+        identity, clip = checkpoint.load_identity(), checkpoint.load_clip()
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2)
+        weights = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel, perceptual=recipe.perceptual, identity=recipe.identity)
+        self.objective = ReconstructionObjective(weights, identity.embed, clip.features)
+        self.players = [Player("encoder", self.encoder, self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        sampled = int(self.batch_size * self.recipe.sampled_share)
+        rows = torch.randint(len(self.data), (self.batch_size - sampled,), generator=generator)
+        images, latents = self.data.images(rows), self.latents[rows]
+        if sampled:
+            mixed = self._mixtures(sampled, generator)
+            with torch.no_grad():
+                rendered = self.decoder(broadcast_w(mixed, self.decoder.num_ws)).float().clamp(-1.0, 1.0)
+            images, latents = torch.cat([images, rendered]), torch.cat([latents, mixed])
+        w_plus = self.encoder(images.contiguous(memory_format=torch.channels_last)).float()
+        error = (w_plus - latents.unsqueeze(1)) / self.w_std
+        latent = error.square().mean()
+        losses = {"loss": self.recipe.latent * latent, "latent": latent.detach()}
+        if progress >= 1.0 - self.recipe.rendered_share:
+            target = F.avg_pool2d(images[: len(rows)], 2)
+            result = self.objective(self.decoder.preview(w_plus[: len(rows)]).float(), target, self.focus)
+            losses["loss"] = losses["loss"] + result.total
+            losses.update(result.terms)
+        return losses
+
+    def _mixtures(self, count: int, generator: torch.Generator) -> Tensor:
+        pairs = torch.randint(len(self.latents), (2, count), generator=generator)
+        share = torch.rand(count, 1, generator=generator)
+        return torch.lerp(self.latents[pairs[0]], self.latents[pairs[1]], share)
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        images = self.heldout.images(list(range(min(8, len(self.heldout)))))
+        return torch.cat([images, self.decoder(averaged["encoder"](images)).float()])
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        write_part(self.directory, "encoder", averaged["encoder"])

@@ -1,0 +1,78 @@
+"""Stages of the training-only networks: the text-image model and the identity net."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.checkpoints.store import TOKENIZER_NAME, write_part
+from textedit_core.config import IdentityTraining, ModelConfig
+from textedit_core.perception.clip import ClipModel
+from textedit_core.perception.face_identity import ArcFaceHead, IdentityNet
+from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.training.data import FaceDataset
+from textedit_core.training.loop import Player
+
+
+class ClipStage:
+    """Trains the text-image model on the captions that the renderer wrote (symmetric InfoNCE)."""
+
+    name = "clip"
+
+    def __init__(self, model: ModelConfig, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
+        self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
+        tokenizer = PromptTokenizer.from_captions(data.captions(), model.clip.vocab_size, model.clip.context_length)
+        self.clip = ClipModel(model.clip, tokenizer)
+        self.players = [Player("clip", self.clip, self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
+        batch = self.data.batch(rows, generator)
+        images = jittered(batch.images, generator)
+        return {"loss": self.clip.contrastive_loss(images, batch.captions)}
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        return None
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        write_part(self.checkpoint, "clip", averaged["clip"])
+        (self.checkpoint / TOKENIZER_NAME).write_text(self.clip.tokenizer.to_json(), "utf8")
+
+
+class IdentityStage:
+    """Trains the identity net on the renderer's identities with the ArcFace margin; every style and age of a person is one class."""
+
+    name = "identity"
+
+    def __init__(self, model: ModelConfig, recipe: IdentityTraining, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
+        self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
+        self.net = IdentityNet(model.identity)
+        self.head = ArcFaceHead(model.identity.embed_dim, data.num_identities, recipe.scale, recipe.margin)
+        self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
+        images = jittered(self.data.images(rows), generator)
+        return {"loss": self.head.loss(self.net.embed(images), self.data.identities[rows])}
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        return None
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        modules = averaged["identity"]
+        assert isinstance(modules, nn.ModuleList)
+        write_part(self.checkpoint, "identity", modules[0])
+
+
+def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
+    """Random mirror, brightness, contrast and a shift of up to 3% per image of float [B,3,H,W]; stays in [-1,1]."""
+    count, side = images.shape[0], images.shape[-1]
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
+    contrast = 1.0 + 0.2 * (2.0 * torch.rand(count, 1, 1, 1, generator=generator) - 1.0)
+    brightness = 0.15 * (2.0 * torch.rand(count, 1, 1, 1, generator=generator) - 1.0)
+    reach = max(1, round(0.03 * side))
+    shift = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
+    return (images * contrast + brightness).roll(shift, (-2, -1)).clamp(-1.0, 1.0)
