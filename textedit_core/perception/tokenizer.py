@@ -142,5 +142,6 @@ class PromptTokenizer:
     def _row(self, text: str) -> list[int]:
         ids = [self._ids[token] for token in (START, *self.tokens(text), END)]
         if len(ids) > self.context_length:
-            raise UserError(f"text '{text}' needs {len(ids)} tokens; this model reads {self.context_length}: shorten it")
+            limit = self.context_length
+            raise UserError(f"text '{text}' needs {len(ids)} tokens; this model reads {limit}: shorten it")
         return ids + [self.pad_id] * (self.context_length - len(ids))

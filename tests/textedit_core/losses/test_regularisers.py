@@ -1,0 +1,52 @@
+"""Closed-form values of the latent and identity losses."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from textedit_core.errors import UsageError
+from textedit_core.losses.identity import IdentityLoss
+from textedit_core.losses.latent import LatentChangeLoss
+
+
+@pytest.mark.parametrize(("norm", "expected"), [("l2", 9.0), ("l1", 3.0)])  # every entry -3: (-3)^2 and |-3|
+def test_latent_change_is_per_number(norm: str, expected: float) -> None:
+    assert LatentChangeLoss(norm)(torch.full((2, 12, 16), -3.0)).item() == pytest.approx(expected)
+
+
+def test_one_changed_level_counts_by_its_share() -> None:
+    delta_w = torch.zeros(1, 4, 8)
+    delta_w[:, 0] = 2.0
+    assert LatentChangeLoss("l2")(delta_w).item() == pytest.approx(2.0**2 / 4)  # one of four levels
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [("cosine", 1 - 0.6), ("euclidean", math.sqrt(2 * (1 - 0.6))), ("one_minus_match", (1 - 0.6) / 2)],
+)
+def test_identity_distances_of_a_3_4_5_triangle(distance: str, expected: float) -> None:
+    # cos between (1, 0) and (3, 4) is 3/5.
+    value = IdentityLoss(distance)(torch.tensor([[1.0, 0.0]]), torch.tensor([[3.0, 4.0]]))
+    assert value.item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_gradients_reach_the_inputs() -> None:
+    delta_w = torch.ones(1, 2, 3, requires_grad=True)
+    LatentChangeLoss("l2")(delta_w).backward()
+    # d mean(x^2) / dx = 2 x / 6.
+    assert torch.allclose(delta_w.grad, torch.full((1, 2, 3), 2.0 / 6.0))
+
+
+def test_unknown_names_list_the_valid_ones() -> None:
+    with pytest.raises(UsageError, match="'l3'.*l2, l1"):
+        LatentChangeLoss("l3")
+    with pytest.raises(UsageError, match="'arc'.*cosine, euclidean, one_minus_match"):
+        IdentityLoss("arc")
+
+
+def test_identity_refuses_broadcasting() -> None:
+    with pytest.raises(ValueError, match="must agree"):
+        IdentityLoss("cosine")(torch.zeros(2, 4), torch.zeros(1, 4))

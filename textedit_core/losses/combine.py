@@ -1,0 +1,224 @@
+"""The two training objectives, as weighted sums of single losses. A term of weight 0 is not computed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.losses.adversarial import generator_loss
+from textedit_core.losses.identity import IdentityLoss
+from textedit_core.losses.latent import LatentChangeLoss
+from textedit_core.losses.reconstruction import GradientL1Loss, MultiScaleL1Loss, PerceptualLoss
+from textedit_core.losses.text_match import TextMatchLoss
+
+IdentityTarget = Literal["photo", "reconstruction"]
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A loss and what it is made of.
+
+    Attributes:
+        total: scalar to differentiate.
+        terms: unweighted value of every computed term by name, detached scalars for logging.
+    """
+
+    total: Tensor
+    terms: dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class EditorInputs:
+    """What the editor's losses look at, for one batch and one prompt (or one prompt per row).
+
+    Attributes:
+        edited_image: image embeddings [B,E] of ``G(w + strength * delta_w)``.
+        text: embedding [E] or [B,E] of the prompt.
+        delta_w: [B,L,D].
+        edited_identity: recogniser embeddings [B,F] of the edited image.
+        source_image: image embeddings [B,E] before the edit; the directional loss needs it.
+        neutral_text: embedding [E] or [B,E] of the neutral text; the directional loss needs it.
+        photo_identity: recogniser embeddings [B,F] of the photo.
+        reconstruction_identity: recogniser embeddings [B,F] of the unedited ``G(w)``.
+    """
+
+    edited_image: Tensor
+    text: Tensor
+    delta_w: Tensor
+    edited_identity: Tensor | None = None
+    source_image: Tensor | None = None
+    neutral_text: Tensor | None = None
+    photo_identity: Tensor | None = None
+    reconstruction_identity: Tensor | None = None
+
+
+class EditorObjective(nn.Module):
+    """``loss = loss1 + lambda1 * loss2 + lambda2 * loss3``: text match, latent change, identity.
+
+    Source: StyleCLIP (Patashnik et al. 2021), equation 4.
+
+    Args:
+        text_match: loss 1.
+        latent_change: loss 2.
+        identity: loss 3.
+        latent_weight: lambda1.
+        identity_weight: lambda2.
+    """
+
+    def __init__(
+        self,
+        text_match: TextMatchLoss,
+        latent_change: LatentChangeLoss,
+        identity: IdentityLoss,
+        latent_weight: float,
+        identity_weight: float,
+    ) -> None:
+        super().__init__()
+        self.text_match = text_match
+        self.latent_change = latent_change
+        self.identity = identity
+        self.latent_weight = latent_weight
+        self.identity_weight = identity_weight
+
+    def forward(self, inputs: EditorInputs, identity_target: IdentityTarget) -> Objective:
+        """Objective with the terms ``text_match``, ``latent`` and ``identity``.
+
+        Args:
+            inputs: one batch.
+            identity_target: what the edited face is compared with: the "photo", or the "reconstruction" where the
+                encoder is not yet good enough for the photo to be reachable.
+
+        Raises:
+            ValueError: an embedding that a term needs is missing, or the target is unknown.
+        """
+        total = _WeightedSum()
+        match = self.text_match(inputs.edited_image, inputs.text, inputs.source_image, inputs.neutral_text)
+        total.add("text_match", 1.0, match)
+        if self.latent_weight:
+            total.add("latent", self.latent_weight, self.latent_change(inputs.delta_w))
+        if self.identity_weight:
+            edited, reference = _identity_pair(inputs, identity_target)
+            total.add("identity", self.identity_weight, self.identity(edited, reference))
+        return total.objective()
+
+
+@dataclass(frozen=True)
+class ReconstructionWeights:
+    """Weights of the reconstruction terms; 0 switches a term off."""
+
+    pixel: float = 0.0
+    gradient: float = 0.0
+    perceptual: float = 0.0
+    identity: float = 0.0
+    latent: float = 0.0
+    adversarial: float = 0.0
+
+
+class ReconstructionObjective(nn.Module):
+    """Loss 4 and its companions, for training decoder and encoder: the output shows the same picture and person.
+
+    Args:
+        weights: weight per term.
+        identity_embed: RGB [B,3,H,W] in [-1,1] -> embeddings [B,F] (loss 4); needed if its weight is not 0.
+        extractor: feature maps for `PerceptualLoss`; needed if its weight is not 0.
+        discriminator: image -> logits; needed if its weight is not 0.
+
+    Raises:
+        ValueError: a term has a weight but lacks its network.
+    """
+
+    def __init__(
+        self,
+        weights: ReconstructionWeights,
+        identity_embed: Callable[[Tensor], Tensor] | None = None,
+        extractor: Callable[[Tensor], Sequence[Tensor]] | None = None,
+        discriminator: nn.Module | None = None,
+    ) -> None:
+        super().__init__()
+        _require(weights.identity, identity_embed, "identity", "identity_embed")
+        _require(weights.perceptual, extractor, "perceptual", "extractor")
+        _require(weights.adversarial, discriminator, "adversarial", "discriminator")
+        self.weights = weights
+        self.pixel = MultiScaleL1Loss()
+        self.gradient = GradientL1Loss()
+        self.perceptual = PerceptualLoss(extractor) if extractor is not None else None
+        self.identity = IdentityLoss("cosine")
+        self.latent = LatentChangeLoss("l2")
+        # Judges are borrowed: kept out of the module tree, so that no optimiser or checkpoint picks them up.
+        self._judges = (identity_embed, discriminator)
+
+    def forward(
+        self,
+        image: Tensor,
+        target: Tensor,
+        pixel_weight: Tensor | None = None,
+        w_plus: Tensor | None = None,
+        w_plus_target: Tensor | None = None,
+    ) -> Objective:
+        """Objective over the terms with a weight, named as in `ReconstructionWeights`.
+
+        Args:
+            image: output RGB [B,3,R,R], nominally [-1,1].
+            target: photo RGB [B,3,R,R] in [-1,1].
+            pixel_weight: importance map [B,1,R,R] or [1,1,R,R] for the pixel and gradient terms.
+            w_plus: predicted latents [B,L,D], for the latent term.
+            w_plus_target: true latents [B,L,D], for the latent term.
+
+        Raises:
+            ValueError: the latent term has a weight but a latent is missing.
+        """
+        weights, total = self.weights, _WeightedSum()
+        identity_embed, discriminator = self._judges
+        if weights.pixel:
+            total.add("pixel", weights.pixel, self.pixel(image, target, pixel_weight))
+        if weights.gradient:
+            total.add("gradient", weights.gradient, self.gradient(image, target, pixel_weight))
+        if weights.perceptual and self.perceptual is not None:
+            total.add("perceptual", weights.perceptual, self.perceptual(image, target))
+        if weights.identity and identity_embed is not None:
+            with torch.no_grad():
+                reference = identity_embed(target)
+            total.add("identity", weights.identity, self.identity(identity_embed(image), reference))
+        if weights.latent:
+            if w_plus is None or w_plus_target is None:
+                raise ValueError("the latent term has a weight; pass w_plus and w_plus_target")
+            total.add("latent", weights.latent, self.latent(w_plus - w_plus_target))
+        if weights.adversarial and discriminator is not None:
+            total.add("adversarial", weights.adversarial, generator_loss(discriminator(image)))
+        return total.objective()
+
+
+class _WeightedSum:
+    """Collects terms and their weighted sum."""
+
+    def __init__(self) -> None:
+        self._weighted: list[Tensor] = []
+        self._terms: dict[str, Tensor] = {}
+
+    def add(self, name: str, weight: float, value: Tensor) -> None:
+        self._weighted.append(weight * value)
+        self._terms[name] = value.detach()
+
+    def objective(self) -> Objective:
+        if not self._weighted:
+            raise ValueError("every term has weight 0; give at least one a weight")
+        return Objective(torch.stack(self._weighted).sum(), self._terms)
+
+
+def _identity_pair(inputs: EditorInputs, target: IdentityTarget) -> tuple[Tensor, Tensor]:
+    references = {"photo": inputs.photo_identity, "reconstruction": inputs.reconstruction_identity}
+    if target not in references:
+        raise ValueError(f"unknown identity target '{target}'; choose one of: {', '.join(references)}")
+    reference = references[target]
+    if inputs.edited_identity is None or reference is None:
+        raise ValueError(f"the identity term has a weight; pass edited_identity and {target}_identity")
+    return inputs.edited_identity, reference
+
+
+def _require(weight: float, network: object | None, term: str, argument: str) -> None:
+    if weight and network is None:
+        raise ValueError(f"the {term} term has weight {weight}; pass {argument}")
