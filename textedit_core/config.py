@@ -170,7 +170,6 @@ class EditorTraining:
     """
 
     text_match: str = "cosine"
-    text_weight: float = 1.0
     directional: float = 1.0
     latent_norm: str = "l2"
     latent_weight: float = 0.8
@@ -196,6 +195,14 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
     "smile": Prompt("smile", "a girl with smile face", "a girl with neutral face", {"en": "Smile", "zh": "微笑"}),
     "child": Prompt("child", "a female child", "a female adult", {"en": "Child", "zh": "儿童"}),
     "sketch": Prompt("sketch", "cartoon sketch", "photo", {"en": "Sketch", "zh": "素描"}),
+}
+
+
+# What a prompt changes decides how much may change: a child is another shape, a sketch another medium.
+EDITOR_RECIPES: dict[str, EditorTraining] = {
+    "smile": EditorTraining(),
+    "child": EditorTraining(identity_weight=0.1, latent_weight=0.4),
+    "sketch": EditorTraining(identity_weight=0.1, latent_weight=0.2),
 }
 
 

@@ -1,0 +1,116 @@
+"""Joint fine-tuning: encoder, decoder and every editor move together, so that each learns what the others really produce."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.checkpoints.store import Checkpoint, write_part
+from textedit_core.config import EditorTraining, EncoderTraining
+from textedit_core.latents import apply_edit
+from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
+from textedit_core.losses.text_match import build_text_match
+from textedit_core.training.data import FaceDataset
+from textedit_core.training.decoder_stage import template_focus
+from textedit_core.training.editor_stage import build_editor_objective
+from textedit_core.training.loop import Player
+
+PARTS = ("encoder", "decoder", "editors")
+
+
+class JointStage:
+    """Reconstruction of photos and one prompt's edit per step, prompts taking turns by chance.
+
+    Args:
+        parts: which of "encoder", "decoder" and "editors" move; the others stay frozen.
+    """
+
+    name = "joint"
+
+    def __init__(
+        self,
+        parts: tuple[str, ...],
+        reconstruction: EncoderTraining,
+        recipe: EditorTraining,
+        data: FaceDataset,
+        heldout: FaceDataset,
+        batch_size: int,
+        checkpoint: Checkpoint,
+    ) -> None:
+        self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
+        self.directory, self.prompts = checkpoint.directory, checkpoint.prompts
+        editors = nn.ModuleDict({name: checkpoint.load_editor(name) for name in checkpoint.prompts})
+        networks = {"encoder": checkpoint.load_encoder(), "decoder": checkpoint.load_decoder(), "editors": editors}
+        for name, network in networks.items():
+            network.requires_grad_(name in parts)
+        self.networks = nn.ModuleDict(networks).to(memory_format=torch.channels_last)
+        self.clip, self.identity = checkpoint.load_clip(), checkpoint.load_identity()
+        texts = [text for p in checkpoint.prompts.values() for text in (p.text, p.neutral_text or "a face")]
+        with torch.no_grad():
+            embedded = self.clip.encode_text(texts).unflatten(0, (-1, 2)) if texts else torch.empty(0, 2, 1)
+        self.texts = dict(zip(checkpoint.prompts, embedded, strict=True))
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution)
+        weights = ReconstructionWeights(
+            pixel=reconstruction.pixel,
+            gradient=reconstruction.pixel,
+            perceptual=reconstruction.perceptual,
+            identity=reconstruction.identity,
+        )
+        self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
+        self.objective, self.directional = build_editor_objective(recipe), build_text_match("directional")
+        self.players = [Player("joint", self.networks, self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
+        photos = self.data.images(rows).contiguous(memory_format=torch.channels_last)
+        w_plus = self.networks["encoder"](photos)
+        reconstruction = self.networks["decoder"](w_plus).float()
+        result = self.reconstruction(reconstruction, photos, self.focus)
+        losses = {"loss": result.total, **result.terms}
+        if self.texts:
+            pick = int(torch.randint(len(self.texts), (1,), generator=generator))
+            edit = self._edit_losses(sorted(self.texts)[pick], photos, w_plus, reconstruction)
+            losses["loss"] = losses["loss"] + edit.pop("edit")
+            losses.update(edit)
+        return losses
+
+    def _edit_losses(self, prompt: str, photos: Tensor, w_plus: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
+        text, neutral_text = self.texts[prompt]
+        editors = self.networks["editors"]
+        assert isinstance(editors, nn.ModuleDict)
+        delta_w = editors[prompt](w_plus).float()
+        edited = self.networks["decoder"].preview(apply_edit(w_plus, delta_w, 1.0)).float()
+        with torch.no_grad():
+            source = self.clip.encode_image(reconstruction)
+            photo_identity, reconstruction_identity = self.identity.embed(photos), self.identity.embed(reconstruction)
+        inputs = EditorInputs(
+            edited_image=self.clip.encode_image(edited),
+            text=text,
+            delta_w=delta_w,
+            edited_identity=self.identity.embed(edited),
+            source_image=source,
+            neutral_text=neutral_text,
+            photo_identity=photo_identity,
+            reconstruction_identity=reconstruction_identity,
+        )
+        result = self.objective(inputs, self.recipe.identity_target)
+        directional = self.directional(inputs.edited_image, text, source, neutral_text)
+        return {"edit": result.total + self.recipe.directional * directional, f"{prompt}/text_match": result.terms["text_match"]}
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        networks = averaged["joint"]
+        assert isinstance(networks, nn.ModuleDict)
+        photos = self.heldout.images(list(range(min(8, len(self.heldout)))))
+        w_plus = networks["encoder"](photos)
+        rows = [photos, networks["decoder"](w_plus)]
+        for editor in networks["editors"].values():
+            rows.append(networks["decoder"](apply_edit(w_plus, editor(w_plus), 1.0)))
+        return torch.cat([row.float() for row in rows])
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        networks = averaged["joint"]
+        assert isinstance(networks, nn.ModuleDict)
+        write_part(self.directory, "encoder", networks["encoder"])
+        write_part(self.directory, "decoder", networks["decoder"])
+        for name, editor in networks["editors"].items():
+            write_part(self.directory, f"editors/{name}", editor)
