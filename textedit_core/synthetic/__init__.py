@@ -1,0 +1,1 @@
+"""A synthetic world of CC0 faces with ground truth for every attribute."""

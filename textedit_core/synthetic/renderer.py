@@ -1,0 +1,322 @@
+"""Draws scenes with OpenGL 3.3 in a window-less EGL context (a GPU, or Mesa's llvmpipe on a CPU)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import moderngl
+import numpy as np
+from numpy.typing import NDArray
+
+from textedit_core.errors import UserError
+from textedit_core.synthetic import camera, shaders
+from textedit_core.synthetic.assets import AssetTree
+from textedit_core.synthetic.lighting import Lighting, lighting
+from textedit_core.synthetic.meshes import Points
+from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParameters, hair_color, skin_color, skin_weights
+from textedit_core.synthetic.stylize import pencil_sketch
+from textedit_core.synthetic.wardrobe import Wardrobe
+
+Image8 = NDArray[np.uint8]
+_SHADOW_SIDE = 512
+_WHITE_TEETH = (2.2, 2.1, 1.95)
+# In the order of EYES: the brown iris is too red, the blue one too bright, for these lights.
+_EYE_TINTS = ((0.85, 0.9, 0.95), (0.85, 0.85, 0.85), (0.95, 0.95, 0.95), (0.95, 0.95, 0.95))
+_LASH = (0.02, 0.015, 0.01)
+
+
+@dataclass(frozen=True)
+class Rendering:
+    """One drawn scene.
+
+    Attributes:
+        photo: [S, S, 3] uint8 sRGB.
+        depth: [S, S] float32 distance from the camera; the background is infinite.
+        landmarks: [5, 2] pixels, origin top left.
+    """
+
+    photo: Image8
+    depth: NDArray[np.float32]
+    landmarks: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Item:
+    name: str
+    kind: int
+    texture: str
+    tint: tuple[float, float, float]
+    tone: tuple[float, float] = (1.0, 1.0)
+
+
+@dataclass(frozen=True)
+class _Drawable:
+    buffer: moderngl.Buffer
+    depth: moderngl.VertexArray
+    surfaces: tuple[moderngl.VertexArray, ...]
+
+
+def _context() -> moderngl.Context:
+    try:
+        return moderngl.create_standalone_context(backend="egl")
+    except Exception as error:
+        raise UserError(
+            f"cannot open an EGL context ({error}); install a GPU driver, or Mesa: apt install libegl1 libgl1-mesa-dri"
+        ) from error
+
+
+def _set(program: moderngl.Program, name: str, value: object) -> None:
+    # Compilers drop uniforms that a material does not use.
+    if name in program:
+        member = program[name]
+        if isinstance(value, np.ndarray):
+            member.write(np.ascontiguousarray(value, np.float32).tobytes())
+        else:
+            member.value = value
+
+
+class Renderer:
+    """Draws photos and pencil sketches of scenes; one per process."""
+
+    def __init__(self, assets: Path, *, resolution: int = 256, cache: Path | None = None) -> None:
+        """Opens the graphics context and loads the assets.
+
+        Args:
+            assets: asset root.
+            resolution: image side in pixels; drawn at twice that.
+            cache: folder for parsed targets.
+
+        Raises:
+            UserError: assets or graphics driver are missing.
+        """
+        self._wardrobe = Wardrobe(AssetTree(assets), cache)
+        self._gl = _context()
+        self._side = resolution
+        self._drawables: dict[str, _Drawable] = {}
+        self._textures: dict[str, moderngl.Texture] = {}
+        self._compile()
+        self._allocate()
+
+    def _compile(self) -> None:
+        gl = self._gl
+        self._depth_program = gl.program(shaders.MESH_VERTEX, shaders.DEPTH_FRAGMENT)
+        self._surfaces = {
+            (kind, opaque): gl.program(shaders.MESH_VERTEX, shaders.surface_fragment(kind, opaque=opaque))
+            for kind in range(5)
+            for opaque in (True, False)
+            if opaque or kind in (shaders.HAIR, shaders.CARD)
+        }
+        self._background = gl.program(shaders.SCREEN_VERTEX, shaders.BACKGROUND_FRAGMENT)
+        self._finish = gl.program(shaders.SCREEN_VERTEX, shaders.FINISH_FRAGMENT)
+        screen = gl.buffer(np.array([-1, -1, 3, -1, -1, 3], np.float32).tobytes())
+        self._background_quad = gl.vertex_array(self._background, [(screen, "2f", "in_position")])
+        self._finish_quad = gl.vertex_array(self._finish, [(screen, "2f", "in_position")])
+
+    def _allocate(self) -> None:
+        gl, double = self._gl, (2 * self._side, 2 * self._side)
+        self._view_depth = gl.depth_texture(double)
+        self._shadow_depth = gl.depth_texture((_SHADOW_SIDE, _SHADOW_SIDE))
+        for texture in (self._view_depth, self._shadow_depth):
+            texture.compare_func = ""
+        self._shadow_target = gl.framebuffer(depth_attachment=self._shadow_depth)
+        self._picture = gl.texture(double, 4, dtype="f2")
+        # Both targets share the picture, since depth is copied only between targets of one shape.
+        self._view_target = gl.framebuffer([self._picture], self._view_depth)
+        self._view_target.color_mask = (False,) * 4
+        self._picture_target = gl.framebuffer([self._picture], gl.depth_renderbuffer(double))
+        self._output = gl.framebuffer([gl.texture((self._side, self._side), 4)])
+
+    def draw(self, scene: SceneParameters) -> Rendering:
+        """Draws a scene as a photo, with depth and landmarks."""
+        points = self._wardrobe.points(scene)
+        items = self._items(scene)
+        for item in items:
+            self._upload(item, points)
+        view = camera.portrait(self._wardrobe.finder.landmarks(points), scene.yaw, scene.pitch)
+        light = lighting(scene)
+        sun = camera.orthographic(2.1, 1.0, 12.0) @ camera.look_at(
+            view.centre + 6.0 * light.directions[0], view.centre
+        )
+        collar = self._collar(points)
+        self._gl.enable_only(moderngl.DEPTH_TEST)
+        self._gl.depth_func = "<="
+        self._depth_pass(self._shadow_target, items, view.model, sun, collar, cards=False)
+        self._depth_pass(self._view_target, items, view.model, view.view_projection, collar, cards=True)
+        self._color_pass(scene, items, view, light, sun, collar, float(self._mouth_front(points)))
+        photo = self._develop(light.exposure)
+        return Rendering(photo, self._read_depth(view), view.landmarks * self._side)
+
+    def render_scene(self, scene: SceneParameters) -> tuple[Image8, Image8]:
+        """Returns photo and pencil sketch [S, S, 3] uint8 of the same scene."""
+        drawn = self.draw(scene)
+        return drawn.photo, pencil_sketch(drawn.photo, drawn.depth)
+
+    def _items(self, scene: SceneParameters) -> list[_Item]:
+        hair, brow = HAIRS[scene.hair], BROWS[scene.brow]
+        color = hair_color(scene)
+        brows = tuple(min(0.5 * channel, 0.09) for channel in color)
+        gain = self._wardrobe.textures[hair].gain
+        return [
+            _Item("body", shaders.SKIN, "", tuple(2.0 * c for c in skin_color(scene))),
+            _Item("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINTS[scene.eye]),
+            _Item("teeth", shaders.TEETH, "teeth", _WHITE_TEETH),
+            _Item("tongue", shaders.TEETH, "tongue", (1.0, 0.9, 0.9)),
+            _Item(brow, shaders.CARD, brow, brows),
+            _Item("lashes", shaders.CARD, "lashes", _LASH),
+            _Item(hair, shaders.HAIR, hair, color, (gain, 1.3)),
+        ]
+
+    def _upload(self, item: _Item, points: Points) -> None:
+        wardrobe = self._wardrobe
+        mesh = wardrobe.body if item.name == "body" else wardrobe.proxies[item.name].mesh
+        source = points if item.name == "body" else wardrobe.proxies[item.name].fit(points)
+        rows = mesh.buffer(source)
+        if item.name not in self._drawables:
+            self._drawables[item.name] = self._create(item.kind, rows, mesh.indices)
+        self._drawables[item.name].buffer.write(rows.tobytes())
+
+    def _create(self, kind: int, rows: Points, indices: NDArray[np.uint32]) -> _Drawable:
+        gl = self._gl
+        vertices, order = gl.buffer(reserve=rows.nbytes, dynamic=True), gl.buffer(indices.tobytes())
+        layout = [(vertices, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
+        passes = [self._surfaces[key] for key in ((kind, True), (kind, False)) if key in self._surfaces]
+        surfaces = tuple(gl.vertex_array(program, layout, order, skip_errors=True) for program in passes)
+        return _Drawable(vertices, gl.vertex_array(self._depth_program, layout, order, skip_errors=True), surfaces)
+
+    def _texture(self, name: str) -> moderngl.Texture:
+        if name not in self._textures:
+            pixels = self._wardrobe.textures[name].pixels
+            texture = self._gl.texture((pixels.shape[1], pixels.shape[0]), 4, pixels.tobytes())
+            texture.build_mipmaps()
+            self._textures[name] = texture
+        return self._textures[name]
+
+    def _collar(self, points: Points) -> tuple[float, float, float]:
+        neck, chin = self._wardrobe.finder.neck(points), self._wardrobe.finder.chin(points)
+        return float(min(neck[1] + 0.4, chin[1] - 0.3)), float(neck[2] + 0.25), 1.0
+
+    def _mouth_front(self, points: Points) -> float:
+        return float(self._wardrobe.proxies["teeth"].fit(points)[:, 2].max())
+
+    def _depth_pass(
+        self,
+        target: moderngl.Framebuffer,
+        items: list[_Item],
+        model: camera.Matrix,
+        projection: camera.Matrix,
+        collar: tuple[float, float, float],
+        *,
+        cards: bool,
+    ) -> None:
+        target.use()
+        target.clear(depth=1.0)
+        program = self._depth_program
+        _set(program, "model", model.T)
+        _set(program, "view_projection", projection.T)
+        for item in items:
+            # The cornea must stay see-through, and the mouth is dark without shadows of teeth.
+            if item.kind == shaders.EYE or (not cards and item.kind in (shaders.CARD, shaders.TEETH)):
+                continue
+            cutout = item.kind in (shaders.HAIR, shaders.CARD)
+            if cutout:
+                self._texture(item.texture).use(0)
+            _set(program, "cutout", cutout)
+            _set(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
+            self._drawables[item.name].depth.render()
+
+    def _color_pass(
+        self,
+        scene: SceneParameters,
+        items: list[_Item],
+        view: camera.Portrait,
+        light: Lighting,
+        sun: camera.Matrix,
+        collar: tuple[float, float, float],
+        mouth_front: float,
+    ) -> None:
+        gl = self._gl
+        target = self._picture_target
+        # Starts from the finished depth, so that every pixel is shaded once.
+        gl.copy_framebuffer(target, self._view_target)
+        target.use()
+        gl.disable(moderngl.DEPTH_TEST)
+        # The backdrop keeps its brightness whatever the face needs.
+        _set(self._background, "base", tuple(c / light.exposure for c in scene.background))
+        self._background_quad.render(vertices=3)
+        gl.enable(moderngl.DEPTH_TEST)
+        self._view_depth.use(3)
+        self._shadow_depth.use(4)
+        self._frame_uniforms(scene, view, light, sun, mouth_front)
+        self._draw_items(scene, items, collar)
+
+    def _frame_uniforms(
+        self, scene: SceneParameters, view: camera.Portrait, light: Lighting, sun: camera.Matrix, mouth_front: float
+    ) -> None:
+        samplers = {"albedo_map": 0, "second_map": 1, "third_map": 2, "view_depth": 3, "shadow_depth": 4}
+        values: dict[str, object] = {
+            **samplers,
+            "model": view.model.T,
+            "view_projection": view.view_projection.T,
+            "light_projection": sun.T,
+            "camera": tuple(view.eye),
+            "directions": light.directions,
+            "lights": light.colors,
+            "sky": tuple(light.sky),
+            "ground": tuple(light.ground),
+            "range": (view.near, view.far),
+            "mouth_front": mouth_front,
+            "side": float(2 * self._side),
+            "cloth": scene.cloth,
+        }
+        for program in self._surfaces.values():
+            for name, value in values.items():
+                _set(program, name, value)
+
+    def _draw_items(self, scene: SceneParameters, items: list[_Item], collar: tuple[float, float, float]) -> None:
+        gl = self._gl
+        gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
+        for soft in (False, True):
+            self._picture_target.depth_mask = not soft
+            self._picture_target.use()
+            for item in items:
+                if soft and item.kind not in (shaders.HAIR, shaders.CARD):
+                    continue
+                program = self._surfaces[item.kind, not soft]
+                _set(program, "tint", item.tint)
+                _set(program, "tone", item.tone)
+                _set(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
+                self._bind(scene, item, program)
+                if soft or item.kind == shaders.EYE:
+                    gl.enable(moderngl.BLEND)
+                self._drawables[item.name].surfaces[int(soft)].render()
+                gl.disable(moderngl.BLEND)
+        self._picture_target.depth_mask = True
+
+    def _bind(self, scene: SceneParameters, item: _Item, program: moderngl.Program) -> None:
+        if item.kind != shaders.SKIN:
+            self._texture(item.texture).use(0)
+            return
+        chosen = sorted(((w, n) for n, w in zip(SKINS, skin_weights(scene), strict=True) if w > 0), reverse=True)[:3]
+        weights = [weight for weight, _ in chosen] + [0.0] * (3 - len(chosen))
+        for unit, (_, name) in enumerate(chosen):
+            self._texture(name).use(unit)
+        _set(program, "blend", tuple(weights))
+
+    def _develop(self, exposure: float) -> Image8:
+        self._gl.disable(moderngl.DEPTH_TEST)
+        self._output.use()
+        self._picture.use(0)
+        _set(self._finish, "picture", 0)
+        _set(self._finish, "exposure", exposure)
+        _set(self._finish, "pixel", 0.5 / self._side)
+        self._finish_quad.render(vertices=3)
+        raw = np.frombuffer(self._output.read(components=3, alignment=1), np.uint8)
+        return np.ascontiguousarray(raw.reshape(self._side, self._side, 3)[::-1])
+
+    def _read_depth(self, view: camera.Portrait) -> NDArray[np.float32]:
+        side = 2 * self._side
+        raw = np.frombuffer(self._view_depth.read(alignment=4), np.float32).reshape(side, side)[::-1][::2, ::2]
+        span = view.far - view.near
+        linear = 2 * view.near * view.far / (view.far + view.near - (2 * raw - 1) * span)
+        return np.where(raw >= 1.0, np.inf, linear).astype(np.float32)

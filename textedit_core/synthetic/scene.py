@@ -1,0 +1,223 @@
+"""Everything that decides a picture, and its flat numeric form, the scene code."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from textedit_core.synthetic.geometry import SHAPE_MODIFIERS, SHAPE_NAMES, Build, age_weights
+
+SKINS: tuple[str, ...] = (
+    "young_lightskinned_female_diffuse2",
+    "young_lightskinned_female_diffuse3",
+    "middleage_lightskinned_female_diffuse2",
+    "young_lightskinned_male_diffuse",
+    "young_lightskinned_male_diffuse2",
+    "young_lightskinned_male_diffuse3",
+    "middleage_lightskinned_male_diffuse",
+    "middleage_lightskinned_male_diffuse2",
+    "old_lightskinned_male_diffuse2",
+    "middleage_darkskinned_female_diffuse",
+    "old_darkskinned_female_diffuse",
+    "young_darkskinned_male_diffuse",
+    "middleage_darkskinned_male_diffuse",
+    "old_darkskinned_male_diffuse",
+)
+EYES: tuple[str, ...] = ("brown", "blue", "green", "grey")
+BROWS: tuple[str, ...] = ("eyebrow001", "eyebrow002", "eyebrow008", "eyebrow010")
+HAIRS: tuple[str, ...] = ("long01", "ponytail01", "braid01", "short01", "short02", "short04")
+_GREY = np.array([0.30, 0.29, 0.28])
+
+
+@dataclass(frozen=True)
+class SceneParameters:
+    """One picture.
+
+    Attributes:
+        ethnicity: weights of african, asian, caucasian; they sum to 1.
+        gender: 0 female to 1 male.
+        weight, muscle: 0 to 1.
+        shape: one value per `SHAPE_MODIFIERS`.
+        dark_skin: draw from the dark-skinned textures.
+        skin_mix: 0 to 1 between two textures of the same age group.
+        melanin, redness: 0 to 1.
+        eye, brow, hair: indices into `EYES`, `BROWS`, `HAIRS`.
+        hair_color: linear RGB before greying.
+        age_years: 1 to 90.
+        smile_closed, smile_toothy, brow_raise, mouth_open, sad, angry: activations, 0 to 1.
+        key_azimuth, key_elevation: degrees; positive azimuth is to the image right.
+        warmth: -1 cool to 1 warm.
+        fill: 0 to 1, fill to key ratio.
+        background, cloth: linear RGB.
+        yaw, pitch: degrees.
+        style: "photo" or "sketch".
+    """
+
+    ethnicity: tuple[float, float, float]
+    gender: float
+    weight: float
+    muscle: float
+    shape: tuple[float, ...]
+    dark_skin: bool
+    skin_mix: float
+    melanin: float
+    redness: float
+    eye: int
+    brow: int
+    hair: int
+    hair_color: tuple[float, float, float]
+    age_years: float
+    smile_closed: float
+    smile_toothy: float
+    brow_raise: float
+    mouth_open: float
+    sad: float
+    angry: float
+    key_azimuth: float
+    key_elevation: float
+    warmth: float
+    fill: float
+    background: tuple[float, float, float]
+    cloth: tuple[float, float, float]
+    yaw: float
+    pitch: float
+    style: str = "photo"
+
+    @property
+    def smile(self) -> float:
+        """Smile activation, 0 to 1."""
+        return max(self.smile_closed, self.smile_toothy)
+
+    @property
+    def build(self) -> Build:
+        """What selects the macro targets."""
+        return Build(self.age_years, self.gender, self.ethnicity, self.muscle, self.weight)
+
+    def with_style(self, style: str) -> SceneParameters:
+        """Returns the same scene in another style."""
+        return replace(self, style=style)
+
+    def with_expression(self, values: dict[str, float]) -> SceneParameters:
+        """Returns the same scene with other expression activations, named as the attributes are."""
+        return replace(self, **values)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Returns plain JSON data."""
+        return asdict(self)
+
+
+def scene_from_dict(data: dict[str, Any]) -> SceneParameters:
+    """Restores what `SceneParameters.to_dict` returned."""
+    return SceneParameters(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+
+
+def skin_weights(scene: SceneParameters) -> tuple[float, ...]:
+    """Returns one weight per entry of `SKINS`; they sum to 1 and vary smoothly with age."""
+    old = float(np.interp(scene.age_years, [55.0, 80.0], [0.0, 0.85]))
+    middle = float(np.interp(scene.age_years, [28.0, 55.0], [0.0, 1.0])) * (1.0 - old)
+    young = 1.0 - middle - old
+    # Boys' faces are smooth: the grown man's skin fades in while he grows up.
+    boyish = young * float(np.interp(scene.age_years, [11.0, 17.0], [1.0, 0.0])) if scene.gender >= 0.5 else 0.0
+    weights = dict.fromkeys(SKINS, 0.0)
+    weights[SKINS[9] if scene.dark_skin else SKINS[1]] += boyish
+    ages = (young - boyish, middle, old)
+    for name, value in _skin_family(scene.dark_skin, scene.gender >= 0.5, scene.skin_mix, ages):
+        weights[name] += value
+    return tuple(weights[name] for name in SKINS)
+
+
+def _skin_family(
+    dark: bool, male: bool, mix: float, ages: tuple[float, float, float]
+) -> list[tuple[str, float]]:
+    young, middle, old = ages
+    if dark and not male:
+        return [(SKINS[9], young + middle), (SKINS[10], old)]
+    if dark:
+        return [(SKINS[11], young), (SKINS[12], middle), (SKINS[13], old)]
+    if not male:
+        return [(SKINS[0], young * (1 - mix)), (SKINS[1], young * mix), (SKINS[2], middle + 0.5 * old),
+                (SKINS[8], 0.5 * old)]
+    return [(SKINS[3 + round(mix * 2)], young), (SKINS[6], middle * (1 - mix)), (SKINS[7], middle * mix),
+            (SKINS[8], old)]
+
+
+def skin_color(scene: SceneParameters) -> tuple[float, float, float]:
+    """Returns the mean skin albedo, linear RGB, from melanin and redness."""
+    pale, deep = np.log([0.63, 0.40, 0.30]), np.log([0.085, 0.042, 0.026])
+    color = np.exp(pale + scene.melanin * (deep - pale))
+    red, green, blue = color * np.array([1.0, 1.0 - 0.12 * scene.redness, 1.06 - 0.16 * scene.redness])
+    return float(red), float(green), float(blue)
+
+
+def hair_color(scene: SceneParameters) -> tuple[float, float, float]:
+    """Returns linear RGB hair colour after greying between 45 and 75 years."""
+    grey = float(np.interp(scene.age_years, [45.0, 75.0], [0.0, 0.9]))
+    red, green, blue = (1 - grey) * np.array(scene.hair_color) + grey * _GREY
+    return float(red), float(green), float(blue)
+
+
+def _one_hot(prefix: str, names: tuple[str, ...], index: int) -> list[tuple[str, float]]:
+    return [(f"{prefix}:{name}", float(index == k)) for k, name in enumerate(names)]
+
+
+def _signed(value: float) -> float:
+    return 2.0 * value - 1.0
+
+
+def _rgb(prefix: str, color: tuple[float, float, float], ceiling: float) -> list[tuple[str, float]]:
+    # A cube root spreads linear light about as the eye does.
+    return [(f"{prefix}:{c}", _signed((v / ceiling) ** (1 / 3))) for c, v in zip("rgb", color, strict=True)]
+
+
+def _identity_entries(scene: SceneParameters) -> list[tuple[str, float]]:
+    entries = [(f"ethnicity:{n}", v) for n, v in zip(("african", "asian", "caucasian"), scene.ethnicity, strict=True)]
+    entries += [("gender", _signed(scene.gender)), ("weight", _signed(scene.weight)), ("muscle", _signed(scene.muscle))]
+    scaled = zip(SHAPE_NAMES, scene.shape, SHAPE_MODIFIERS, strict=True)
+    entries += [(f"shape:{name}", value / (2.0 * axis.sigma)) for name, value, axis in scaled]
+    entries += [(f"skin:{name}", value) for name, value in zip(SKINS, skin_weights(scene), strict=True)]
+    entries += [("melanin", _signed(scene.melanin)), ("redness", _signed(scene.redness))]
+    entries += _one_hot("eye", EYES, scene.eye) + _one_hot("brow", BROWS, scene.brow)
+    return entries + _one_hot("hair", HAIRS, scene.hair) + _rgb("hair-color", hair_color(scene), 0.5)
+
+
+def _view_entries(scene: SceneParameters) -> list[tuple[str, float]]:
+    ages = age_weights(scene.age_years)
+    entries = [("age:years", scene.age_years / 45.0 - 1.0)]
+    entries += [(f"age:{name}", ages.get(name, 0.0)) for name in ("child", "young", "old")]
+    for name in ("smile_closed", "smile_toothy", "brow_raise", "mouth_open", "sad", "angry"):
+        entries.append((name, getattr(scene, name)))
+    azimuth, elevation = math.radians(scene.key_azimuth), math.radians(scene.key_elevation)
+    entries += [("key:azimuth", math.sin(azimuth)), ("key:elevation", math.sin(elevation))]
+    entries += [("light:warmth", scene.warmth), ("light:fill", _signed(scene.fill))]
+    entries += _rgb("background", scene.background, 0.8) + _rgb("cloth", scene.cloth, 0.8)
+    entries += [("yaw", math.sin(math.radians(scene.yaw)) / math.sin(math.radians(20.0)))]
+    entries += [("pitch", math.sin(math.radians(scene.pitch)) / math.sin(math.radians(8.0)))]
+    return entries + [("sketch", float(scene.style == "sketch"))]
+
+
+def scene_entries(scene: SceneParameters) -> list[tuple[str, float]]:
+    """Returns (name, value) of every number of the scene code."""
+    return _identity_entries(scene) + _view_entries(scene)
+
+
+def scene_code(scene: SceneParameters) -> list[float]:
+    """Returns the numbers that decide the picture, each about -1 to 1, named by `SCENE_CODE_NAMES`."""
+    return [round(value, 6) for _, value in scene_entries(scene)]
+
+
+_NEUTRAL = SceneParameters(
+    ethnicity=(0.0, 0.0, 1.0), gender=0.0, weight=0.5, muscle=0.5, shape=(0.0,) * len(SHAPE_MODIFIERS),
+    dark_skin=False, skin_mix=0.5, melanin=0.2, redness=0.5, eye=0, brow=0, hair=0, hair_color=(0.1, 0.05, 0.03),
+    age_years=25.0, smile_closed=0.0, smile_toothy=0.0, brow_raise=0.0, mouth_open=0.0, sad=0.0, angry=0.0,
+    key_azimuth=20.0, key_elevation=30.0, warmth=0.0, fill=0.5, background=(0.3, 0.3, 0.3), cloth=(0.2, 0.2, 0.2),
+    yaw=0.0, pitch=0.0,
+)
+SCENE_CODE_NAMES: tuple[str, ...] = tuple(name for name, _ in scene_entries(_NEUTRAL))
+
+
+def neutral_scene() -> SceneParameters:
+    """Returns an average young woman, front view, no expression."""
+    return _NEUTRAL

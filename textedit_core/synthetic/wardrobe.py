@@ -1,0 +1,146 @@
+"""Loads the meshes and textures that a scene can choose, once per process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from textedit_core.synthetic.assets import AssetTree, load_targets, parse_mhclo, parse_obj
+from textedit_core.synthetic.geometry import (
+    LandmarkFinder,
+    apply_targets,
+    expression_weights,
+    macro_weights,
+    shape_weights,
+)
+from textedit_core.synthetic.meshes import Points, Proxy, RenderMesh
+from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParameters
+from textedit_core.synthetic.shaders import CARD, EYE, HAIR, TEETH
+
+_EYE_FILES = {"brown": "brown", "blue": "lightblue", "green": "green", "grey": "grey"}
+_SKIN_SIZE, _HAIR_SIZE, _SMALL_SIZE = 1024, 1024, 512
+# The body below this height (base mesh decimetres) and beyond this half width is outside every crop.
+_LOWEST, _WIDEST = 4.9, 2.1
+
+
+@dataclass(frozen=True)
+class Texture:
+    """Pixels [H, W, 4] uint8, bottom row first, and the gain that brings hair to a common brightness."""
+
+    pixels: NDArray[np.uint8]
+    gain: float = 1.0
+
+
+def expression_units(scene: SceneParameters) -> dict[str, float]:
+    """Returns expression target activations of a scene."""
+    closed, toothy = scene.smile_closed, scene.smile_toothy
+    squint = 0.12 * closed + 0.22 * toothy
+    lowered, raised = scene.angry, scene.brow_raise
+    units = {
+        "mouth-corner-puller": 0.7 * closed + 0.5 * toothy,
+        "mouth-retraction": 0.2 * closed,
+        "mouth-upward-retraction": 0.68 * toothy,
+        "mouth-elevation": 0.1 * toothy,
+        "mouth-open": 0.45 * scene.mouth_open,
+        "mouth-depression": 0.6 * scene.sad,
+        "mouth-compression": 0.3 * scene.angry,
+        "nose-compression": 0.4 * scene.angry,
+    }
+    for side in ("left", "right"):
+        units[f"eye-{side}-slit"] = squint + 0.12 * scene.sad
+        units[f"eyebrows-{side}-down"] = 0.9 * lowered
+        units[f"eyebrows-{side}-up"] = 0.8 * raised
+        units[f"eyebrows-{side}-inner-up"] = 0.15 + 0.7 * scene.sad
+    return units
+
+
+class Wardrobe:
+    """Meshes, targets and textures of the face world."""
+
+    def __init__(self, tree: AssetTree, cache: Path | None = None) -> None:
+        """Reads everything that the narrow world uses.
+
+        Args:
+            tree: asset tree.
+            cache: folder for parsed targets; None parses them every time.
+        """
+        base = parse_obj(tree.base_obj.read_text(encoding="utf-8").splitlines())
+        self._tree = tree
+        self._base = base.vertices
+        self._targets = load_targets(tree, None if cache is None else cache / "targets.npz")
+        corners = base.vertices[base.faces]
+        near = ((corners[..., 1] > _LOWEST) & (np.abs(corners[..., 0]) < _WIDEST)).all(axis=1)
+        body = near & (np.array(base.groups) == "body")
+        self.body = RenderMesh(base, body, smooth=True)
+        self.finder = LandmarkFinder(base, self._targets)
+        self.proxies: dict[str, Proxy] = {}
+        self.textures: dict[str, Texture] = {}
+        self.kinds: dict[str, int] = {}
+        self._load_fixed()
+        self._load_choices()
+        self._load_skins()
+
+    def points(self, scene: SceneParameters) -> Points:
+        """Returns base mesh positions [V, 3] float32 of a scene."""
+        weights = macro_weights(scene.build)
+        for name, value in shape_weights(scene.shape).items():
+            weights[name] = weights.get(name, 0.0) + value
+        weights.update(expression_weights(expression_units(scene), scene.ethnicity))
+        return apply_targets(self._base, self._targets, weights)
+
+    def _add(self, name: str, folder: str, kind: int) -> None:
+        fitting = parse_mhclo(self._tree.text(f"{folder}/{Path(folder).name}.mhclo"))
+        mesh = parse_obj(self._tree.text(f"{folder}/{fitting.obj_file}"))
+        self.proxies[name] = Proxy(mesh, fitting, name)
+        self.kinds[name] = kind
+
+    def _load_fixed(self) -> None:
+        assets, fork = "makehuman-assets/base", "makehuman-fork/data"
+        self._add("eyes", "makehuman/data/eyes/high-poly", EYE)
+        self._add("teeth", f"{assets}/teeth/teeth_base", TEETH)
+        self._add("tongue", f"{assets}/tongue/tongue01", TEETH)
+        self._add("lashes", f"{assets}/eyelashes/eyelashes02", CARD)
+        self._texture("teeth", f"{fork}/teeth/materials/teeth.png", _SMALL_SIZE)
+        self._texture("tongue", f"{fork}/tongue/tongue01/tongue01_diffuse.png", 256)
+        self._texture("lashes", f"{fork}/eyelashes/eyelashes02/eyelashes02.png", _SMALL_SIZE)
+        for name in EYES:
+            owner = "makehuman/data" if name == "brown" else fork
+            self._texture(f"eye:{name}", f"{owner}/eyes/materials/{_EYE_FILES[name]}_eye.png", _SMALL_SIZE)
+
+    def _load_choices(self) -> None:
+        for name in BROWS:
+            self._add(name, f"makehuman-assets/base/eyebrows/{name}", CARD)
+            self._texture(name, f"makehuman-fork/data/eyebrows/{name}/{name}.png", _SMALL_SIZE)
+        for name in HAIRS:
+            self._add(name, f"makehuman-assets/base/hair/{name}", HAIR)
+            pixels = self._tree.image(f"makehuman-fork/data/hair/{name}/{name}_diffuse.png", _HAIR_SIZE)
+            self.textures[name] = Texture(pixels, _hair_gain(pixels))
+
+    def _texture(self, name: str, relative: str, size: int) -> None:
+        self.textures[name] = Texture(self._tree.image(relative, size))
+
+    def _load_skins(self) -> None:
+        buffer = self.body.buffer(self._base.astype(np.float32))
+        face = (buffer[:, 1] > 6.4) & (buffer[:, 1] < 7.9) & (buffer[:, 5] > 0.5)
+        for name in SKINS:
+            pixels = self._tree.image(f"makehuman-fork/data/skins/textures/{name}.png", _SKIN_SIZE)
+            self.textures[name] = Texture(_relative_albedo(pixels, buffer[face, 6:]))
+
+
+def _hair_gain(pixels: NDArray[np.uint8]) -> float:
+    solid = pixels[pixels[..., 3] > 150][:, :3].astype(float) / 255.0
+    return 1.0 / max(float(np.percentile(solid @ [0.35, 0.5, 0.15], 70)), 0.05)
+
+
+def _relative_albedo(pixels: NDArray[np.uint8], uv: Points) -> NDArray[np.uint8]:
+    """Divides a skin by its mean face colour, so that every skin has the same median, 0.5; returns square roots."""
+    side = len(pixels)
+    at = np.clip((uv * side).astype(int), 0, side - 1)
+    light = (pixels[..., :3].astype(np.float32) / 255.0) ** 2.2
+    relative = light / np.median(light[at[:, 1], at[:, 0]], axis=0) * 0.5
+    result = pixels.copy()
+    result[..., :3] = np.round(np.sqrt(np.clip(relative, 0.0, 1.0)) * 255.0).astype(np.uint8)
+    return result
