@@ -1,0 +1,262 @@
+"""From a photo to an aligned face crop and back: five landmarks, a similarity, and a feathered paste.
+
+The crop follows the construction of the FFHQ data set (Karras et al. 2019, appendix A): its horizontal axis is the
+mean of the line between the eyes and the normal of the line from eyes to mouth, its size the larger of two multiples
+of those lengths. Landmarks are the eye centres, the nose tip and the mouth corners, left and right as seen in the
+image, in pixels with the origin at the top left corner of the photo.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from PIL import Image
+
+from textedit_core.errors import UsageError, UserError
+
+LANDMARK_NAMES = ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth")
+# Mean landmarks of rendered faces that were cropped by REFERENCE_CROP, as fractions of the crop's side, symmetrised.
+ALIGNMENT_TEMPLATE: tuple[tuple[float, float], ...] = (
+    (0.375, 0.500),
+    (0.625, 0.500),
+    (0.500, 0.669),
+    (0.390, 0.759),
+    (0.610, 0.759),
+)
+# A distance below this many pixels leaves the direction of the face to rounding errors.
+_MIN_DISTANCE = 2.0
+# A face can reach beyond its photo, but a crop this many times larger than the photo is a mistake in the landmarks.
+_MAX_CROP_TO_PHOTO = 3.0
+# Pixels of context around the crop for the bicubic filter.
+_CONTEXT = 3
+# Width of the soft rim of a pasted crop, as a fraction of its side.
+_FEATHER = 0.1
+
+
+@dataclass(frozen=True)
+class CropRule:
+    """Where a crop lies relative to eyes and mouth.
+
+    Attributes:
+        eye_factor: half the crop's side in distances between the eyes.
+        mouth_factor: half the crop's side in distances from eyes to mouth; the larger of the two counts.
+        margin: factor on that size.
+        drop: distance of the crop's centre below the eyes, in distances from eyes to mouth.
+    """
+
+    eye_factor: float = 2.0
+    mouth_factor: float = 1.8
+    margin: float = 1.0
+    drop: float = 0.1
+
+
+# The published rule, for networks that were trained on FFHQ.
+FFHQ_CROP = CropRule()
+# The rule of the rendered face world: a little tighter, and centred on the eyes so that the hair stays inside.
+REFERENCE_CROP = CropRule(margin=0.98, drop=0.0)
+
+
+@dataclass(frozen=True)
+class CropTransform:
+    """A similarity from the crop, as the unit square with y down, to photo pixels.
+
+    Attributes:
+        origin: photo position [x, y] of the crop's top left corner.
+        axis: photo vector [x, y] along the crop's top edge; its length is the crop's side in photo pixels.
+    """
+
+    origin: tuple[float, float]
+    axis: tuple[float, float]
+
+    @property
+    def side(self) -> float:
+        """Side of the crop in photo pixels."""
+        return math.hypot(*self.axis)
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The similarity [2,3]: photo = matrix @ [u, v, 1]."""
+        (x, y), (a, b) = self.origin, self.axis
+        return np.array([[a, -b, x], [b, a, y]])
+
+    def to_photo(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Maps points [N,2] of the unit crop to photo pixels [N,2]."""
+        return np.asarray(points, dtype=np.float64) @ self.matrix[:, :2].T + self.matrix[:, 2]
+
+    def to_crop(self, points: ArrayLike) -> NDArray[np.float64]:
+        """Maps photo pixels [N,2] to points of the unit crop [N,2]."""
+        return (np.asarray(points, dtype=np.float64) - self.matrix[:, 2]) @ self.matrix[:, :2] / self.side**2
+
+
+def parse_landmarks(text: str) -> NDArray[np.float64]:
+    """Reads five ``x,y`` pairs separated by spaces, in pixels and in the order of LANDMARK_NAMES, as [5,2].
+
+    Raises:
+        UsageError: not five pairs of numbers.
+    """
+    try:
+        points = np.array([[float(number) for number in pair.split(",")] for pair in text.split()])
+    except ValueError:
+        points = np.empty(0)
+    if points.shape != (5, 2):
+        raise UsageError(f"landmarks '{text}' are not five x,y pairs; give {' '.join(LANDMARK_NAMES)} as 'x,y x,y ...'")
+    return points
+
+
+def crop_face(
+    photo: Image.Image, landmarks: ArrayLike | None, size: int, rule: CropRule = REFERENCE_CROP
+) -> tuple[Image.Image, CropTransform]:
+    """Cuts an aligned face out of a photo. Where the crop leaves the photo, the photo is mirrored at its edge.
+
+    Args:
+        photo: RGB, upright.
+        landmarks: [5,2] in pixels in the order of LANDMARK_NAMES; None takes the largest central square, for a photo
+            that is a portrait already.
+        size: side of the crop in pixels.
+        rule: where the crop lies.
+
+    Returns:
+        The RGB crop of size x size and where it came from.
+
+    Raises:
+        UserError: landmarks outside the photo, swapped, or too close together to give a direction.
+    """
+    transform = _central_square(photo.size) if landmarks is None else _face_square(landmarks, photo.size, rule)
+    region, offset, scale = _shrunk_region(photo, transform, size)
+    # Crop pixel -> region pixel: first to the photo, then into the region, which begins at `offset`.
+    to_photo = transform.matrix @ np.diag([1 / size, 1 / size, 1.0])
+    to_region = np.diag(scale) @ (to_photo - np.column_stack([np.zeros((2, 2)), offset]))
+    crop = region.transform((size, size), Image.Transform.AFFINE, tuple(to_region.ravel()), Image.Resampling.BICUBIC)
+    return crop, transform
+
+
+def paste_back(
+    photo: Image.Image,
+    edited_crop: Image.Image,
+    transform: CropTransform,
+    reconstruction: Image.Image | None = None,
+) -> Image.Image:
+    """Blends an edited crop into its photo with a soft rim; pixels outside the crop keep their bytes.
+
+    Args:
+        photo: RGB, the one that was cropped; left unchanged.
+        edited_crop: RGB square of any side.
+        transform: from `crop_face`.
+        reconstruction: the unedited crop as the networks see it. If given, the photo receives the change from
+            reconstruction to edit instead of the edit itself: what the networks cannot draw (background, pores,
+            glasses) survives, at the price of ghosts where an edit moves things far.
+
+    Returns:
+        A new RGB photo of the same size.
+    """
+    box = _covered_box(transform, photo.size)
+    result = photo.copy()
+    if box[0] >= box[2] or box[1] >= box[3]:
+        return result
+    pasted = _warp_into(edited_crop, transform, box)
+    if reconstruction is not None:
+        pasted = _shifted_by(result.crop(box), pasted, _warp_into(reconstruction, transform, box))
+    result.paste(pasted, box[:2], _warp_into(_feathered_mask(edited_crop.width), transform, box))
+    return result
+
+
+def _central_square(size: tuple[int, int]) -> CropTransform:
+    side = min(size)
+    return CropTransform(((size[0] - side) // 2, (size[1] - side) // 2), (float(side), 0.0))
+
+
+def _face_square(landmarks: ArrayLike, size: tuple[int, int], rule: CropRule) -> CropTransform:
+    points = _checked(landmarks, size)
+    eyes, mouth = points[:2].mean(axis=0), points[3:].mean(axis=0)
+    across, down = points[1] - points[0], mouth - eyes
+    axis = across + np.array([down[1], -down[0]])
+    half = rule.margin * max(rule.eye_factor * np.hypot(*across), rule.mouth_factor * np.hypot(*down))
+    if 2 * half > _MAX_CROP_TO_PHOTO * max(size):
+        raise UserError(f"landmarks ask for a crop of {2 * half:.0f} px from a photo of {size[0]}x{size[1]}; check them")
+    axis *= half / np.hypot(*axis)
+    corner = eyes + rule.drop * down - axis - np.array([-axis[1], axis[0]])
+    return CropTransform((float(corner[0]), float(corner[1])), (2 * float(axis[0]), 2 * float(axis[1])))
+
+
+def _checked(landmarks: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
+    points = np.asarray(landmarks, dtype=np.float64)
+    if points.shape != (5, 2):
+        raise UserError(f"landmarks have shape {list(points.shape)}; expected 5 points x,y: {', '.join(LANDMARK_NAMES)}")
+    for name, (x, y) in zip(LANDMARK_NAMES, points, strict=True):
+        if not (0 <= x <= size[0] and 0 <= y <= size[1]):
+            raise UserError(f"landmark {name} at {x:g},{y:g} lies outside the photo of {size[0]}x{size[1]} px")
+    across, down = points[1] - points[0], points[3:].mean(axis=0) - points[:2].mean(axis=0)
+    if min(np.hypot(*across), np.hypot(*down)) < _MIN_DISTANCE:
+        raise UserError(f"landmarks coincide: eyes {across} apart, mouth {down} from the eyes; give the points of one face")
+    # The mouth lies clockwise of the line from the left to the right eye, however the head is turned.
+    if across[0] * down[1] - across[1] * down[0] <= 0:
+        raise UserError("landmarks are swapped: left and right are meant as seen in the image; exchange the eyes")
+    return points
+
+
+def _shrunk_region(
+    photo: Image.Image, transform: CropTransform, size: int
+) -> tuple[Image.Image, NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the part of the photo under the crop, antialiased to at most the crop's scale and mirrored at the edges.
+
+    Returns:
+        The region, the photo position [x, y] of its corner, and its scale [x, y] in region pixels per photo pixel.
+    """
+    # Shrinking before padding bounds the memory by the crop's size, whatever the size of the photo.
+    shrink = min(1.0, size / transform.side)
+    wanted = _bounds(transform, _CONTEXT / shrink)
+    x0, y0, x1, y1 = _clipped(wanted, photo.size)
+    width, height = (max(1, math.ceil(extent * shrink)) for extent in (x1 - x0, y1 - y0))
+    small = photo.resize((width, height), Image.Resampling.BICUBIC, box=(x0, y0, x1, y1))
+    scale = np.array([width / (x1 - x0), height / (y1 - y0)])
+    before = np.ceil(np.maximum(0.0, np.array([x0, y0]) - wanted[:2]) * scale).astype(int)
+    after = np.ceil(np.maximum(0.0, np.array(wanted[2:]) - [x1, y1]) * scale).astype(int)
+    padding = ((before[1], after[1]), (before[0], after[0]), (0, 0))
+    padded = np.pad(np.asarray(small), padding, mode="symmetric")
+    return Image.fromarray(padded), np.array([x0, y0]) - before / scale, scale
+
+
+def _bounds(transform: CropTransform, context: float) -> tuple[float, float, float, float]:
+    corners = transform.to_photo([[0, 0], [1, 0], [0, 1], [1, 1]])
+    low, high = corners.min(axis=0) - context, corners.max(axis=0) + context
+    return float(low[0]), float(low[1]), float(high[0]), float(high[1])
+
+
+def _clipped(bounds: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    x0, y0 = (max(0, math.floor(value)) for value in bounds[:2])
+    x1, y1 = (min(limit, math.ceil(value)) for value, limit in zip(bounds[2:], size, strict=True))
+    return x0, y0, x1, y1
+
+
+def _covered_box(transform: CropTransform, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    return _clipped(_bounds(transform, 0.0), size)
+
+
+def _warp_into(crop: Image.Image, transform: CropTransform, box: tuple[int, int, int, int]) -> Image.Image:
+    """Resamples a crop onto the photo's pixel grid within a box; black outside the crop."""
+    if transform.side < crop.width:
+        reduced = max(1, round(transform.side))
+        crop = crop.resize((reduced, reduced), Image.Resampling.BICUBIC)
+    linear = transform.matrix[:, :2].T / transform.side**2
+    offset = linear @ (np.array(box[:2], dtype=np.float64) - transform.matrix[:, 2])
+    inverse = crop.width * np.column_stack([linear, offset])
+    size = (box[2] - box[0], box[3] - box[1])
+    return crop.transform(size, Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC)
+
+
+def _feathered_mask(side: int) -> Image.Image:
+    """8-bit opacity of a pasted crop: 0 at the rim, 255 from `_FEATHER` inwards, with a smooth ramp between."""
+    position = (np.arange(side) + 0.5) / side
+    ramp = np.clip(np.minimum(position, 1.0 - position) / _FEATHER, 0.0, 1.0)
+    smooth = ramp * ramp * (3.0 - 2.0 * ramp)
+    return Image.fromarray(np.round(255.0 * np.outer(smooth, smooth)).astype(np.uint8))
+
+
+def _shifted_by(photo: Image.Image, edited: Image.Image, reconstruction: Image.Image) -> Image.Image:
+    """Returns ``photo + (edited - reconstruction)``, clamped to 0..255."""
+    total = np.asarray(photo, np.int16) + np.asarray(edited, np.int16) - np.asarray(reconstruction, np.int16)
+    return Image.fromarray(total.clip(0, 255).astype(np.uint8))
