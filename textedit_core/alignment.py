@@ -130,8 +130,7 @@ def crop_face(
     # Crop pixel -> region pixel: first to the photo, then into the region, which begins at `offset`.
     to_photo = transform.matrix @ np.diag([1 / size, 1 / size, 1.0])
     to_region = np.diag(scale) @ (to_photo - np.column_stack([np.zeros((2, 2)), offset]))
-    crop = region.transform((size, size), Image.Transform.AFFINE, tuple(to_region.ravel()), Image.Resampling.BICUBIC)
-    return crop, transform
+    return _resampled(region, (size, size), to_region), transform
 
 
 def paste_back(
@@ -176,7 +175,7 @@ def _face_square(landmarks: ArrayLike, size: tuple[int, int], rule: CropRule) ->
     axis = across + np.array([down[1], -down[0]])
     half = rule.margin * max(rule.eye_factor * np.hypot(*across), rule.mouth_factor * np.hypot(*down))
     if 2 * half > _MAX_CROP_TO_PHOTO * max(size):
-        raise UserError(f"landmarks ask for a crop of {2 * half:.0f} px from a photo of {size[0]}x{size[1]}; check them")
+        raise UserError(f"landmarks ask for a crop of {2 * half:.0f} px in a photo of {size[0]}x{size[1]}; check them")
     axis *= half / np.hypot(*axis)
     corner = eyes + rule.drop * down - axis - np.array([-axis[1], axis[0]])
     return CropTransform((float(corner[0]), float(corner[1])), (2 * float(axis[0]), 2 * float(axis[1])))
@@ -185,13 +184,14 @@ def _face_square(landmarks: ArrayLike, size: tuple[int, int], rule: CropRule) ->
 def _checked(landmarks: ArrayLike, size: tuple[int, int]) -> NDArray[np.float64]:
     points = np.asarray(landmarks, dtype=np.float64)
     if points.shape != (5, 2):
-        raise UserError(f"landmarks have shape {list(points.shape)}; expected 5 points x,y: {', '.join(LANDMARK_NAMES)}")
+        names = ", ".join(LANDMARK_NAMES)
+        raise UserError(f"landmarks have shape {list(points.shape)}; expected 5 points x,y: {names}")
     for name, (x, y) in zip(LANDMARK_NAMES, points, strict=True):
         if not (0 <= x <= size[0] and 0 <= y <= size[1]):
             raise UserError(f"landmark {name} at {x:g},{y:g} lies outside the photo of {size[0]}x{size[1]} px")
     across, down = points[1] - points[0], points[3:].mean(axis=0) - points[:2].mean(axis=0)
     if min(np.hypot(*across), np.hypot(*down)) < _MIN_DISTANCE:
-        raise UserError(f"landmarks coincide: eyes {across} apart, mouth {down} from the eyes; give the points of one face")
+        raise UserError(f"landmarks coincide: eyes {across} apart, mouth {down} below; give the points of one face")
     # The mouth lies clockwise of the line from the left to the right eye, however the head is turned.
     if across[0] * down[1] - across[1] * down[0] <= 0:
         raise UserError("landmarks are swapped: left and right are meant as seen in the image; exchange the eyes")
@@ -245,7 +245,19 @@ def _warp_into(crop: Image.Image, transform: CropTransform, box: tuple[int, int,
     offset = linear @ (np.array(box[:2], dtype=np.float64) - transform.matrix[:, 2])
     inverse = crop.width * np.column_stack([linear, offset])
     size = (box[2] - box[0], box[3] - box[1])
-    return crop.transform(size, Image.Transform.AFFINE, tuple(inverse.ravel()), Image.Resampling.BICUBIC)
+    return _resampled(crop, size, inverse)
+
+
+def _resampled(image: Image.Image, size: tuple[int, int], matrix: NDArray[np.float64]) -> Image.Image:
+    """Bicubic resampling: output pixel p shows the input at ``matrix @ [p, 1]``, black outside."""
+    # In float: on 8-bit images Pillow's transform truncates, and every pass would darken by half a level.
+    coefficients = tuple(float(value) for value in matrix.ravel())
+    bands = [
+        band.convert("F").transform(size, Image.Transform.AFFINE, coefficients, Image.Resampling.BICUBIC)
+        for band in image.split()
+    ]
+    rounded = [np.asarray(band).round().clip(0, 255).astype(np.uint8) for band in bands]
+    return Image.merge(image.mode, [Image.fromarray(band) for band in rounded])
 
 
 def _feathered_mask(side: int) -> Image.Image:
