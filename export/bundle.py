@@ -1,0 +1,274 @@
+"""Bundles on disk: reading with every check before any runtime sees a byte, and writing that is all or nothing."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import hashlib
+import os
+import shutil
+import stat
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from textedit_core.errors import UserError
+
+from export import signing
+from export.manifest import MANIFEST_FILE, MAX_MANIFEST_BYTES, SIGNATURE_FILE, FileEntry, Manifest, SignatureEntry
+from export.manifest import is_safe_path, parse, serialise
+
+BUNDLE_SUFFIX = ".textedit"
+# Far above any bundle of phone networks, far below what exhausts a server that receives one.
+MAX_FILES = 4096
+MAX_TOTAL_BYTES = 1024**3
+
+
+@dataclasses.dataclass(frozen=True)
+class Bundle:
+    """A bundle whose manifest, file sizes and hashes have been checked."""
+
+    root: Path
+    manifest: Manifest
+
+    def file(self, path: str) -> Path:
+        """Where a listed file, or the directory of a Core ML package, lies on this machine."""
+        return self.root / path
+
+
+@contextlib.contextmanager
+def open_bundle(path: str | Path, public_key: str | None = None) -> Iterator[Bundle]:
+    """Opens a bundle directory or stored zip after checking everything that can be checked without running it.
+
+    Args:
+        path: `NAME.textedit`, a directory or a stored zip of its contents.
+        public_key: base64 DER public key that must have signed the bundle; None accepts any signer or none.
+
+    Raises:
+        UserError: naming the file that is missing, unlisted, damaged, too large, linked or unsafely named.
+    """
+    path = Path(path)
+    if path.is_dir():
+        yield _checked(path, public_key)
+    elif path.is_file():
+        with tempfile.TemporaryDirectory(prefix="textedit-bundle-") as scratch:
+            _extract_stored_zip(path, Path(scratch))
+            yield _checked(Path(scratch), public_key)
+    else:
+        raise UserError(f"bundle {str(path)!r} does not exist")
+
+
+def _checked(root: Path, public_key: str | None) -> Bundle:
+    present = walk_files(root)
+    if MANIFEST_FILE not in present:
+        raise UserError(f"{str(root)!r} is not a bundle: {MANIFEST_FILE} is missing")
+    if present[MANIFEST_FILE] > MAX_MANIFEST_BYTES:
+        raise UserError(f"{MANIFEST_FILE} has {present[MANIFEST_FILE]} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
+    raw = _read(root / MANIFEST_FILE, MANIFEST_FILE)
+    manifest = parse(raw, MANIFEST_FILE)
+    _check_signature(root, manifest, raw, present, public_key)
+    _check_listing(manifest, present)
+    _check_references(manifest)
+    for entry in manifest.files:
+        if hash_file(root / entry.path) != entry.sha256:
+            raise UserError(f"{entry.path} does not match its sha256; the file is damaged or was changed")
+    return Bundle(root, manifest)
+
+
+def _check_signature(root: Path, manifest: Manifest, raw: bytes, present: dict[str, int], public_key: str | None) -> None:
+    if manifest.signature is None:
+        if SIGNATURE_FILE in present:
+            raise UserError(f"{SIGNATURE_FILE} is there but {MANIFEST_FILE} names no signer")
+        if public_key is not None:
+            raise UserError(f"{MANIFEST_FILE} is not signed; sign it by exporting with --sign KEY.pem")
+        return
+    if SIGNATURE_FILE not in present:
+        raise UserError(f"{SIGNATURE_FILE} is missing; {MANIFEST_FILE} says that it was signed")
+    if public_key is not None and public_key != manifest.signature.public_key:
+        raise UserError(f"{MANIFEST_FILE} was signed by another key than the one given")
+    signing.check_signature(manifest.signature.public_key, raw, _read(root / SIGNATURE_FILE, SIGNATURE_FILE), SIGNATURE_FILE)
+
+
+def _check_listing(manifest: Manifest, present: dict[str, int]) -> None:
+    listed = {entry.path: entry.bytes for entry in manifest.files}
+    _check_budget(len(listed), sum(listed.values()), MANIFEST_FILE)
+    for path, size in listed.items():
+        if path not in present:
+            raise UserError(f"{path} is missing from the bundle")
+        if present[path] != size:
+            raise UserError(f"{path} has {present[path]} bytes; {MANIFEST_FILE} lists {size}")
+    for path in present:
+        if path not in listed and path not in (MANIFEST_FILE, SIGNATURE_FILE):
+            raise UserError(f"{path} is in the bundle but not listed in {MANIFEST_FILE}")
+
+
+def _check_references(manifest: Manifest) -> None:
+    listed = {entry.path for entry in manifest.files}
+    parts = {part.part: part.file for part in manifest.parts}
+    for part, file in parts.items():
+        if file not in listed and not any(path.startswith(f"{file}/") for path in listed):
+            raise UserError(f"{MANIFEST_FILE} points part {part!r} at {file}, which it does not list")
+    for prompt in manifest.prompts:
+        if parts.get(prompt.part) != prompt.file:
+            raise UserError(f"{MANIFEST_FILE} has no part {prompt.part!r} with file {prompt.file} for prompt {prompt.id!r}")
+    for case in manifest.golden:
+        if not {case.input, case.output} <= listed or case.part not in parts:
+            raise UserError(f"{MANIFEST_FILE} has a golden case for {case.part!r} whose files it does not list")
+
+
+def _check_budget(count: int, total: int, source: str) -> None:
+    if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+        raise UserError(f"{source} announces {count} files and {total} bytes; the limits are {MAX_FILES} and {MAX_TOTAL_BYTES}")
+
+
+def walk_files(root: Path) -> dict[str, int]:
+    """Maps each regular file below `root` (POSIX path) to its size in bytes, sorted by path.
+
+    Raises:
+        UserError: a link, socket or other special file lies below `root`, or there are too many files.
+    """
+    found: dict[str, int] = {}
+    for folder, folders, files in os.walk(root):
+        for name in [*folders, *files]:
+            path = Path(folder, name)
+            mode = path.lstat().st_mode
+            relative = path.relative_to(root).as_posix()
+            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+                raise UserError(f"{relative} is a link or special file; a bundle holds plain files only")
+            if stat.S_ISREG(mode):
+                found[relative] = path.lstat().st_size
+        _check_budget(len(found), sum(found.values()), str(root))
+    return dict(sorted(found.items()))
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file in lower-case hex.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            for block in iter(lambda: stream.read(1 << 20), b""):
+                digest.update(block)
+    except OSError as error:
+        raise UserError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
+    return digest.hexdigest()
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {name}: {error.strerror or error}") from None
+
+
+def _extract_stored_zip(archive: Path, root: Path) -> None:
+    try:
+        with zipfile.ZipFile(archive) as bundle:
+            members = [info for info in bundle.infolist() if not info.is_dir()]
+            _check_members(members, archive)
+            for info in members:
+                target = root / info.filename
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_bytes(bundle.read(info))
+    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
+        raise UserError(f"{str(archive)!r} is not a readable bundle zip: {error}") from None
+    except OSError as error:
+        raise UserError(f"cannot unpack {str(archive)!r}: {error.strerror or error}") from None
+
+
+def _check_members(members: list[zipfile.ZipInfo], archive: Path) -> None:
+    names = [info.filename for info in members]
+    if len({name.casefold() for name in names}) != len(names):
+        raise UserError(f"{str(archive)!r} holds a file twice")
+    # Stored members cannot expand: their sum exceeds the archive only when entries overlap or lie about their size.
+    total = sum(info.file_size for info in members)
+    _check_budget(len(members), total, str(archive))
+    if total > archive.stat().st_size:
+        raise UserError(f"{str(archive)!r} announces {total} bytes, more than the archive itself")
+    for info in members:
+        if not is_safe_path(info.filename):
+            raise UserError(f"{str(archive)!r} holds the unsafe path {info.filename!r}")
+        kind = stat.S_IFMT(info.external_attr >> 16)
+        if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
+            raise UserError(f"{str(archive)!r}: {info.filename} is a link, special or encrypted; a bundle holds plain files only")
+        if info.compress_type != zipfile.ZIP_STORED:
+            raise UserError(f"{str(archive)!r}: {info.filename} is compressed; a bundle zip stores files uncompressed")
+
+
+def write_zip(root: Path, archive: Path) -> None:
+    """Packs a bundle directory as a stored zip with fixed times and modes: the same bundle gives the same bytes.
+
+    Raises:
+        UserError: the archive cannot be written.
+    """
+    scratch = archive.with_name(f".{archive.name}.tmp")
+    try:
+        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as bundle:
+            for path in walk_files(root):
+                info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
+                info.external_attr = (stat.S_IFREG | 0o644) << 16
+                bundle.writestr(info, (root / path).read_bytes())
+        os.replace(scratch, archive)
+    except OSError as error:
+        scratch.unlink(missing_ok=True)
+        raise UserError(f"cannot write {str(archive)!r}: {error.strerror or error}") from None
+
+
+def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Manifest:
+    """Lists and hashes every file below `root`, writes bundle.json and, with a key, bundle.json.sig; returns the full manifest."""
+    for stale in (MANIFEST_FILE, SIGNATURE_FILE):
+        (root / stale).unlink(missing_ok=True)
+    files = tuple(FileEntry(path, size, hash_file(root / path)) for path, size in walk_files(root).items())
+    signer = None if private_key is None else SignatureEntry(signing.public_key_base64(private_key))
+    sealed = dataclasses.replace(manifest, files=files, signature=signer)
+    raw = serialise(sealed)
+    (root / MANIFEST_FILE).write_bytes(raw)
+    if private_key is not None:
+        (root / SIGNATURE_FILE).write_bytes(signing.sign(private_key, raw))
+    return sealed
+
+
+@contextlib.contextmanager
+def staged(final: Path) -> Iterator[Path]:
+    """Gives an empty directory beside `final` that takes its place when the block ends well, and vanishes when it does not.
+
+    An existing bundle at `final` stays until the new one is complete.
+
+    Raises:
+        UserError: the folder cannot be written (missing rights, full disk), or `final` exists and is not a bundle.
+    """
+    if final.exists() and not (final / MANIFEST_FILE).is_file():
+        raise UserError(f"{str(final)!r} exists and is not a bundle; move it away or choose another --out")
+    scratch: Path | None = None
+    try:
+        final.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
+        scratch.chmod(0o755)
+        yield scratch
+        _swap(scratch, final)
+    except OSError as error:
+        where = error.filename if scratch is None and error.filename else final
+        raise UserError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _swap(scratch: Path, final: Path) -> None:
+    if not final.exists():
+        os.rename(scratch, final)
+        return
+    retired = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
+    os.rename(final, retired / "bundle")
+    try:
+        os.rename(scratch, final)
+    except OSError:
+        os.rename(retired / "bundle", final)
+        raise
+    finally:
+        shutil.rmtree(retired, ignore_errors=True)

@@ -1,0 +1,73 @@
+"""From a training module to its inference graph: the same function with everything constant computed in advance."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from export.graphs import trace
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx, nn
+
+    Rewrite = Callable[[fx.GraphModule], None]
+
+
+def rewrites() -> tuple[Rewrite, ...]:
+    """The rewrites in the order in which they enable each other."""
+    from export.rewrites.batch_norm import fold_batch_norm
+    from export.rewrites.biases import fold_added_biases
+    from export.rewrites.cleanup import make_functional, remove_identities
+    from export.rewrites.constants import fold_constants
+    from export.rewrites.delegation import (
+        hardsigmoid_as_clamp,
+        matmul_as_linear,
+        mean_as_spatial_mean,
+        select_as_slice,
+        unsqueeze_as_reshape,
+    )
+    from export.rewrites.gains import sink_gains
+
+    return (
+        make_functional,
+        remove_identities,
+        fold_constants,
+        fold_batch_norm,
+        matmul_as_linear,
+        hardsigmoid_as_clamp,
+        sink_gains,
+        fold_added_biases,
+        select_as_slice,
+        mean_as_spatial_mean,
+        unsqueeze_as_reshape,
+    )
+
+
+def fold(module: nn.Module, example: Tensor) -> fx.GraphModule:
+    """Returns an inference copy of `module` for inputs of the shape of `example`; the module itself is not changed.
+
+    Args:
+        module: an fp32 network in eval mode with one input.
+        example: float32 input; only its shape matters.
+    """
+    graph_module = trace(module, example).module(check_guards=False)
+    for rewrite in rewrites():
+        rewrite(graph_module)
+        graph_module.graph.eliminate_dead_code()
+        graph_module.graph.lint()
+    graph_module.delete_all_unused_submodules()
+    graph_module.recompile()
+    # Tracing again drops the tensors that nothing reads any more and gives every node its shape.
+    return retrace(graph_module, example)
+
+
+def retrace(graph_module: nn.Module, example: Tensor) -> fx.GraphModule:
+    """Traces a graph again and keeps of each node's history only the module that it came from.
+
+    The rest (a chain of ancestors that grows with each tracing) is copied deeply by every pass of every backend.
+    """
+    traced = trace(graph_module, example).module(check_guards=False)
+    for node in traced.graph.nodes:
+        for key in ("from_node", "stack_trace", "source_fn_stack", "torch_fn"):
+            node.meta.pop(key, None)
+    return traced

@@ -1,0 +1,87 @@
+"""The exported graphs: which there are, what each takes and gives, and how a module becomes a traced graph.
+
+This is the only home of the names that Kotlin and Swift use to feed and read a network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+    from torch.export import ExportedProgram
+
+    from textedit_core.config import ModelConfig
+
+IMAGE = "image"
+W_PLUS = "w_plus"
+DELTA_W = "delta_w"
+
+ENCODER = "encoder"
+DECODER = "decoder"
+EDITORS = "editors"
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """Name, static shape and dtype of a graph's input or output; `minimum` and `maximum` bound images, None elsewhere."""
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: str = "float32"
+    minimum: float | None = None
+    maximum: float | None = None
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """One exported network: `part` is `encoder`, `decoder` or `editors/ID`; batch size 1, static shapes."""
+
+    part: str
+    input: TensorSpec
+    output: TensorSpec
+
+    def path(self, suffix: str) -> str:
+        """Where the lowered network lies inside a bundle."""
+        return f"models/{self.part}{suffix}"
+
+
+def editor_part(prompt_id: str) -> str:
+    """The part name of a prompt's editor."""
+    return f"{EDITORS}/{prompt_id}"
+
+
+def graph_spec(part: str, config: ModelConfig) -> GraphSpec:
+    """Describes one part of a model.
+
+    Raises:
+        ValueError: `part` is not `encoder`, `decoder` or `editors/ID`.
+    """
+    pixel, decoder = config.pixel, config.decoder
+    latent = (1, decoder.num_ws, decoder.w_dim)
+    low, high = pixel.minimum, pixel.maximum
+    if part == ENCODER:
+        photo = TensorSpec(IMAGE, (1, 3, pixel.size, pixel.size), minimum=low, maximum=high)
+        return GraphSpec(part, photo, TensorSpec(W_PLUS, latent))
+    if part == DECODER:
+        side = decoder.img_resolution
+        return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(IMAGE, (1, 3, side, side), minimum=low, maximum=high))
+    if part.startswith(f"{EDITORS}/"):
+        return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(DELTA_W, latent))
+    raise ValueError(f"unknown part {part!r}; valid: {ENCODER}, {DECODER}, {EDITORS}/ID")
+
+
+def trace(module: nn.Module, example: Tensor) -> ExportedProgram:
+    """Traces a one-input module to an ATen graph with static shapes; the module is left as it is."""
+    import torch
+
+    with torch.no_grad():
+        return torch.export.export(module, (example,), strict=False)
+
+
+def example_input(spec: GraphSpec) -> Tensor:
+    """A fixed float32 input of the graph's shape, used only to trace: zeros hide no data-dependent branch, there is none."""
+    import torch
+
+    return torch.zeros(spec.input.shape)

@@ -1,0 +1,277 @@
+"""bundle.json: its typed form, its one canonical byte form, and the checks that come before any field is trusted."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from functools import lru_cache
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from textedit_core.errors import UserError
+
+from export.graphs import GraphSpec, TensorSpec
+
+SCHEMA_VERSION = 1
+MANIFEST_FILE = "bundle.json"
+SIGNATURE_FILE = "bundle.json.sig"
+SCHEMA_PATH = Path(__file__).with_name("bundle.schema.json")
+# A manifest lists a few dozen files; anything above this is an attack, not a bundle.
+MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class FileEntry:
+    """One file of the bundle: POSIX path below its root, size in bytes, SHA-256 in lower-case hex."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ParityEntry:
+    """An artifact against the fp32 network: PSNR in dB (range of the reference over RMSE), its floor, worst absolute error."""
+
+    psnr_db: float
+    floor_db: float
+    max_abs_error: float
+    samples: int
+
+
+@dataclass(frozen=True)
+class DelegationEntry:
+    """How many operations each side runs: `delegated` inside the backend, `undelegated` in the portable interpreter."""
+
+    delegated: dict[str, int]
+    undelegated: dict[str, int]
+
+
+@dataclass(frozen=True)
+class PartEntry:
+    """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it."""
+
+    part: str
+    file: str
+    precision: str
+    bytes: int
+    input: TensorSpec
+    output: TensorSpec
+    parity: ParityEntry
+    delegation: DelegationEntry | None = None
+    kept_float: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PromptEntry:
+    """One prompt: its texts, its display name per locale, its strength range (unitless) and its editor's part name."""
+
+    id: str
+    text: str
+    neutral_text: str
+    names: dict[str, str]
+    strength_default: float
+    strength_min: float
+    strength_max: float
+    part: str
+    file: str
+
+
+@dataclass(frozen=True)
+class GoldenCase:
+    """Self-test of one part: feed `input` (PNG or raw little-endian float32), expect `output` within `psnr_floor_db`."""
+
+    part: str
+    input: str
+    output: str
+    shape: tuple[int, ...]
+    psnr_floor_db: float
+
+
+@dataclass(frozen=True)
+class RuntimeEntry:
+    """What a device needs: runtime name, the version that the files were made for, the backend and the oldest system."""
+
+    name: str
+    version: str
+    backend: str
+    min_os: str
+
+
+@dataclass(frozen=True)
+class SignatureEntry:
+    """The signer's public key (base64 of DER SubjectPublicKeyInfo); the signature itself lies in bundle.json.sig."""
+
+    public_key: str
+    algorithm: str = "ECDSA-P256-SHA256"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The whole of bundle.json; see bundle.schema.json for the meaning of each field in its serialised form."""
+
+    name: str
+    target: str
+    runtime: RuntimeEntry
+    pixels: dict[str, Any]
+    alignment: dict[str, Any]
+    parts: tuple[PartEntry, ...]
+    prompts: tuple[PromptEntry, ...]
+    golden: tuple[GoldenCase, ...]
+    provenance: dict[str, Any]
+    files: tuple[FileEntry, ...] = ()
+    signature: SignatureEntry | None = None
+    schema_version: int = field(default=SCHEMA_VERSION)
+
+    def part(self, name: str) -> PartEntry:
+        """Returns the entry of one part.
+
+        Raises:
+            UserError: the bundle has no such part.
+        """
+        for entry in self.parts:
+            if entry.part == name:
+                return entry
+        raise UserError(f"bundle has no part {name!r}; it has: {', '.join(sorted(p.part for p in self.parts))}")
+
+    def spec(self, name: str) -> GraphSpec:
+        """The graph input and output of one part."""
+        entry = self.part(name)
+        return GraphSpec(entry.part, entry.input, entry.output)
+
+
+def serialise(manifest: Manifest) -> bytes:
+    """Canonical bytes: sorted keys, two-space indent, UTF-8, one final newline, and a digest over all of it.
+
+    `manifest_sha256` is the SHA-256 of these very bytes with the 64 hex digits of that field taken out, so that a reader in any
+    language checks it without re-serialising.
+    """
+    values = _plain(manifest)
+    values["manifest_sha256"] = ""
+    values["manifest_sha256"] = hashlib.sha256(_canonical(values)).hexdigest()
+    return _canonical(values)
+
+
+def parse(raw: bytes, source: str) -> Manifest:
+    """Checks and reads bundle.json.
+
+    Args:
+        raw: the file's bytes.
+        source: the name used in errors.
+
+    Raises:
+        UserError: too long, not JSON, of a newer schema, not matching its own digest or the schema, or listing unsafe paths.
+    """
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise UserError(f"{source} has {len(raw)} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
+    values = _load_json(raw, source)
+    _check_version(values, source)
+    digest = str(values.get("manifest_sha256", ""))
+    if _canonical(values) != raw or hashlib.sha256(_canonical({**values, "manifest_sha256": ""})).hexdigest() != digest:
+        raise UserError(f"{source} does not match its own manifest_sha256; the file is damaged or was edited")
+    _check_schema(values, source)
+    _check_paths(values, source)
+    return _manifest_from(values)
+
+
+def _plain(manifest: Manifest) -> dict[str, Any]:
+    return json.loads(json.dumps(dataclasses.asdict(manifest)))
+
+
+def _canonical(values: dict[str, Any]) -> bytes:
+    return (json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
+
+
+def _load_json(raw: bytes, source: str) -> dict[str, Any]:
+    try:
+        values = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source} is not valid JSON: {error}") from None
+    if not isinstance(values, dict):
+        raise UserError(f"{source} holds a JSON {type(values).__name__}, not an object")
+    return values
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values = dict(pairs)
+    if len(values) != len(pairs):
+        raise ValueError("an object repeats a key")
+    return values
+
+
+def _no_constant(name: str) -> float:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _check_version(values: dict[str, Any], source: str) -> None:
+    version = values.get("schema_version")
+    if isinstance(version, bool) or not isinstance(version, int):
+        raise UserError(f"{source} has no integer schema_version")
+    if version != SCHEMA_VERSION:
+        advice = "update this tool" if version > SCHEMA_VERSION else "export the bundle again"
+        raise UserError(f"{source} has schema_version {version}; this tool reads {SCHEMA_VERSION}: {advice}")
+
+
+@lru_cache(maxsize=1)
+def _schema() -> dict[str, Any]:
+    return json.loads(SCHEMA_PATH.read_text("utf-8"))
+
+
+def _check_schema(values: dict[str, Any], source: str) -> None:
+    import jsonschema
+
+    errors = sorted(jsonschema.Draft202012Validator(_schema()).iter_errors(values), key=lambda e: list(map(str, e.path)))
+    if errors:
+        where = "/".join(str(step) for step in errors[0].path) or "top level"
+        raise UserError(f"{source} breaks the bundle schema at {where}: {errors[0].message[:200]}")
+
+
+def _check_paths(values: dict[str, Any], source: str) -> None:
+    paths = [entry["path"] for entry in values["files"]]
+    for path in paths:
+        if not is_safe_path(path):
+            raise UserError(f"{source} lists the unsafe path {path!r}; paths are relative and stay inside the bundle")
+    if len({path.casefold() for path in paths}) != len(paths):
+        raise UserError(f"{source} lists a file twice (phones and Macs ignore upper and lower case)")
+
+
+def is_safe_path(path: str) -> bool:
+    """True for a relative POSIX path in normal form that stays below its root and means the same on every system."""
+    parts = path.split("/")
+    plain = not any(char in path for char in '\\:*?"<>|') and all(ord(char) >= 32 for char in path)
+    return bool(path) and plain and all(part not in ("", ".", "..") for part in parts) and str(PurePosixPath(path)) == path
+
+
+def _manifest_from(values: dict[str, Any]) -> Manifest:
+    signature = values["signature"]
+    return Manifest(
+        name=values["name"],
+        target=values["target"],
+        runtime=RuntimeEntry(**values["runtime"]),
+        pixels=values["pixels"],
+        alignment=values["alignment"],
+        parts=tuple(_part_from(entry) for entry in values["parts"]),
+        prompts=tuple(PromptEntry(**entry) for entry in values["prompts"]),
+        golden=tuple(GoldenCase(**{**case, "shape": tuple(case["shape"])}) for case in values["golden"]),
+        provenance=values["provenance"],
+        files=tuple(FileEntry(**entry) for entry in values["files"]),
+        signature=None if signature is None else SignatureEntry(**signature),
+    )
+
+
+def _part_from(values: dict[str, Any]) -> PartEntry:
+    delegation = values["delegation"]
+    typed = {
+        "input": _tensor_from(values["input"]),
+        "output": _tensor_from(values["output"]),
+        "parity": ParityEntry(**values["parity"]),
+        "delegation": None if delegation is None else DelegationEntry(**delegation),
+        "kept_float": tuple(values["kept_float"]),
+    }
+    return PartEntry(**{**values, **typed})
+
+
+def _tensor_from(values: dict[str, Any]) -> TensorSpec:
+    return TensorSpec(**{**values, "shape": tuple(values["shape"])})
