@@ -95,7 +95,7 @@ def _is_done(folder: Path, task: ImageTask) -> bool:
         record = json.loads(sidecar.read_text(encoding="utf-8"))
     except ValueError:
         return False
-    if record.get("parameters") != json.loads(json.dumps(task.scene.to_dict())):
+    if record.get("split") != task.split or record.get("parameters") != json.loads(json.dumps(task.scene.to_dict())):
         return False
     return bool(record.get("sha256") == hashlib.sha256(picture.read_bytes()).hexdigest())
 

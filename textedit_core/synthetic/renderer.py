@@ -14,7 +14,16 @@ from textedit_core.synthetic import camera, shaders
 from textedit_core.synthetic.assets import AssetTree
 from textedit_core.synthetic.lighting import Lighting, lighting
 from textedit_core.synthetic.meshes import Points
-from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParameters, hair_color, skin_color, skin_weights
+from textedit_core.synthetic.scene import (
+    BROWS,
+    EYES,
+    HAIRS,
+    SKINS,
+    SceneParameters,
+    hair_color,
+    skin_color,
+    skin_weights,
+)
 from textedit_core.synthetic.stylize import pencil_sketch
 from textedit_core.synthetic.wardrobe import Wardrobe
 
@@ -194,7 +203,7 @@ class Renderer:
 
     def _collar(self, points: Points) -> tuple[float, float, float]:
         neck, chin = self._wardrobe.finder.neck(points), self._wardrobe.finder.chin(points)
-        return float(min(neck[1] + 0.4, chin[1] - 0.3)), float(neck[2] + 0.25), 1.0
+        return float(chin[1] - 0.06), float(neck[2] + 0.25), 1.0
 
     def _mouth_front(self, points: Points) -> float:
         return float(self._wardrobe.proxies["teeth"].fit(points)[:, 2].max())

@@ -18,7 +18,7 @@ void main() {
   vec3 p = in_position;
   cloth_edge = -1.0;
   if (collar.z > 0.0) {
-    float below = (collar.x - p.y) + 0.75 * clamp(p.z - collar.y, -1.2, 0.25);
+    float below = (collar.x - p.y) - 0.12 * clamp(p.z - collar.y, -1.0, 0.5);
     if (p.y <= collar.x + 0.45) cloth_edge = below;
     p += in_normal * 0.07 * smoothstep(0.0, 0.2, cloth_edge);
   }
@@ -159,7 +159,8 @@ void main() {
   color = vec4(albedo * diffuse * smoothstep(0.1, 0.9, ao) + shine, 1.0);
 #elif MATERIAL == TEETH_ID
   float inside = clamp((mouth_front - depth_in_head) / 0.35, 0.0, 1.0);
-  color = vec4(albedo * max(diffuse, vec3(0.45)) * mix(1.0, 0.12, inside) * mix(0.6, 1.0, ao) + shine * mix(1.0, 0.1, inside), 1.0);
+  color = vec4(albedo * max(diffuse, vec3(0.45)) * mix(1.0, 0.12, inside) * mix(0.6, 1.0, ao), 1.0);
+  color.rgb += shine * mix(1.0, 0.1, inside);
 #elif MATERIAL == SKIN_ID
   if (skin) shine += pow(1.0 - max(dot(n, v), 0.0), 4.0) * 0.10 * sky * ao;
   color = vec4(albedo * diffuse + shine, 1.0);
