@@ -118,7 +118,7 @@ def skin_weights(scene: SceneParameters) -> tuple[float, ...]:
     """Returns one weight per entry of `SKINS`; they sum to 1 and vary smoothly with age."""
     old = float(np.interp(scene.age_years, [55.0, 80.0], [0.0, 0.85]))
     middle = float(np.interp(scene.age_years, [28.0, 55.0], [0.0, 1.0])) * (1.0 - old)
-    young = 1.0 - middle - old
+    young = round(max(1.0 - middle - old, 0.0), 9)
     # Boys' faces are smooth: the grown man's skin fades in while he grows up.
     boyish = young * float(np.interp(scene.age_years, [11.0, 17.0], [1.0, 0.0])) if scene.gender >= 0.5 else 0.0
     weights = dict.fromkeys(SKINS, 0.0)

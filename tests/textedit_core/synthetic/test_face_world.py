@@ -159,4 +159,5 @@ def test_rendering_is_aligned_and_repeatable(tmp_path: Path) -> None:
     assert drawn.landmarks[0, 1] == pytest.approx(drawn.landmarks[1, 1], abs=1.5)
     assert (drawn.landmarks > 0).all() and (drawn.landmarks < 64).all()
     background = np.isinf(drawn.depth)
-    assert sketch[background].mean() > 230 > photo[background].mean()
+    # Paper is 250, 247, 240; contours touch the border of the background only.
+    assert np.median(sketch[background]) > 230 > np.median(photo[background])
