@@ -18,6 +18,8 @@ _FINAL_SIZE = 4
 class BlurPool(nn.Module):
     """Halves the resolution after a [1,3,3,1] binomial filter, so that the judgement does not flicker with shifts."""
 
+    kernel: Tensor
+
     def __init__(self, channels: int) -> None:
         super().__init__()
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8.0

@@ -29,6 +29,9 @@ class ClipModel(nn.Module):
         ValueError: the tokenizer does not fit ``cfg``.
     """
 
+    image_mean: Tensor
+    image_std: Tensor
+
     def __init__(self, cfg: ClipConfig, tokenizer: PromptTokenizer) -> None:
         super().__init__()
         if len(tokenizer) > cfg.vocab_size or tokenizer.context_length != cfg.context_length:

@@ -1,4 +1,4 @@
-"""Face recognisers: a compact residual network of our own, its ArcFace training head (Deng et al. 2019)."""
+"""Face recognisers: a compact residual network of our own, its ArcFace training head (Deng et al. 2019), IR-SE50."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textedit_core.config import IdentityConfig
+from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.resize import central_square, resize_square
+
+__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "ResidualBlock"]
 
 
 class ResidualBlock(nn.Module):
