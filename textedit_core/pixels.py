@@ -102,7 +102,7 @@ def save_image(image: Image.Image, path: str | Path) -> None:
         UserError: the suffix names no image format, or the folder cannot be written (missing, read-only, full disk).
     """
     path = Path(path)
-    formats = Image.registered_extensions()
+    formats = {suffix: name for suffix, name in Image.registered_extensions().items() if name in Image.SAVE}
     if path.suffix.lower() not in formats:
         raise UserError(f"cannot tell the image format of {str(path)!r}; end the name in .png, .jpg or .webp")
     scratch = None
@@ -110,6 +110,8 @@ def save_image(image: Image.Image, path: str | Path) -> None:
         descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
         with os.fdopen(descriptor, "wb") as stream:
             image.save(stream, format=formats[path.suffix.lower()])
+        # mkstemp makes a file that only its owner can read.
+        os.chmod(scratch, 0o644)
         os.replace(scratch, path)
     except OSError as error:
         if scratch is not None:

@@ -1,0 +1,57 @@
+"""Configs survive JSON, and damaged or misspelt ones are refused by name."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from textedit_core.config import EDITOR_RECIPES, PRESETS, REFERENCE_PROMPTS, model_config_from_dict, preset, stylegan2, to_dict
+from textedit_core.errors import UsageError, UserError
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_presets_survive_json(name: str) -> None:
+    config = preset(name)
+    assert model_config_from_dict(json.loads(json.dumps(to_dict(config)))) == config
+
+
+@pytest.mark.parametrize("name", sorted(PRESETS))
+def test_parts_of_a_preset_fit_together(name: str) -> None:
+    config = preset(name)
+    assert config.encoder.num_ws == config.editor.num_ws == config.decoder.num_ws
+    assert config.encoder.w_dim == config.editor.w_dim == config.decoder.w_dim == config.mapping.w_dim
+    assert config.encoder.img_resolution == config.pixel.size
+
+
+def test_unknown_preset_names_those_that_exist() -> None:
+    with pytest.raises(UsageError, match=r"unknown preset 'mobil'; the presets are: mobile_256.*tiny"):
+        preset("mobil")
+
+
+def test_missing_and_unknown_keys_are_refused() -> None:
+    whole = to_dict(preset("tiny"))
+    with pytest.raises(UserError, match="decoder"):
+        model_config_from_dict({key: value for key, value in whole.items() if key != "decoder"})
+    with pytest.raises(UserError, match="unknown keys: colour"):
+        model_config_from_dict({**whole, "colour": 1})
+    with pytest.raises(UserError, match="depth"):
+        model_config_from_dict({**whole, "editor": {**whole["editor"], "depth": 3}})
+
+
+def test_impossible_resolution_is_refused() -> None:
+    with pytest.raises(UserError, match="48 is not one of"):
+        stylegan2(48)
+
+
+def test_stylegan2_widths_are_the_published_ones() -> None:
+    # Karras et al. 2020, configuration F at 1024 px: 512 channels up to 64 px, then halved down to 32.
+    widths = dict(stylegan2(1024).decoder.channels)
+    assert widths == {4: 512, 8: 512, 16: 512, 32: 512, 64: 512, 128: 256, 256: 128, 512: 64, 1024: 32}
+
+
+def test_every_reference_prompt_has_a_recipe_and_names() -> None:
+    assert set(EDITOR_RECIPES) == set(REFERENCE_PROMPTS) == {"smile", "child", "sketch"}
+    for key, prompt in REFERENCE_PROMPTS.items():
+        assert prompt.id == key
+        assert prompt.text and prompt.neutral_text and prompt.names["en"]
+        assert prompt.strength_min <= prompt.strength_default <= prompt.strength_max
