@@ -41,6 +41,7 @@ def _add_render(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--resolution", type=int, default=256, help="side in pixels (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="processes (default: one per core)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--views-per-identity", type=int, default=6, help="photos of each person (default: %(default)s)")
     parser.set_defaults(run=_run_render)
 
 
@@ -48,7 +49,13 @@ def _run_render(options: argparse.Namespace) -> int:
     from textedit_core.synthetic.dataset import render_dataset
 
     render_dataset(
-        options.assets, options.out, options.count, resolution=options.resolution, workers=options.workers, seed=options.seed
+        options.assets,
+        options.out,
+        options.count,
+        resolution=options.resolution,
+        workers=options.workers,
+        seed=options.seed,
+        views_per_identity=options.views_per_identity,
     )
     return 0
 
