@@ -1,4 +1,4 @@
-"""python -m textedit_core {render,train,edit}: flags become a typed call; no logic lives here."""
+"""python -m textedit_core {render,train,evaluate,release,edit}: flags become a typed call; no logic lives here."""
 
 from __future__ import annotations
 
@@ -26,10 +26,11 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m textedit_core", description="Train and try text-driven face editors.")
-    commands = parser.add_subparsers(required=True, metavar="{render,train,evaluate,edit}")
+    commands = parser.add_subparsers(required=True, metavar="{render,train,evaluate,release,edit}")
     _add_render(commands.add_parser("render", help="render training faces from the CC0 head assets"))
     _add_train(commands.add_parser("train", help="train one stage of a model"))
     _add_evaluate(commands.add_parser("evaluate", help="measure a checkpoint on held-out rendered faces"))
+    _add_release(commands.add_parser("release", help="make a finished run's checkpoint shippable"))
     _add_edit(commands.add_parser("edit", help="edit one photo with a trained prompt"))
     return parser
 
@@ -148,10 +149,24 @@ def _run_evaluate(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_release(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--checkpoint", type=Path, required=True, help="a run's checkpoint folder")
+    parser.add_argument("--data", type=Path, required=True, help="the rendered folder that it was trained on")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.set_defaults(run=_run_release)
+
+
+def _run_release(options: argparse.Namespace) -> int:
+    from textedit_core.release import release
+
+    print(release(options.checkpoint, options.data, options.out).checkpoint_id)
+    return 0
+
+
 def _add_edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path)
     parser.add_argument("--prompt", required=True, help="which edit, e.g. smile")
-    parser.add_argument("--strength", type=float, help="0 leaves the face as it is (default: the prompt's own)")
+    parser.add_argument("--strength", type=float, help="0 shows the unedited reconstruction (default: the prompt's own)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="checkpoint folder (default: the embedded reference)")
     parser.add_argument("--landmarks", help="five x,y pairs in pixels: left eye, right eye, nose, left mouth, right mouth; e.g. '90,110 165,110 ...'")
