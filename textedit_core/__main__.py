@@ -169,7 +169,8 @@ def _add_edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--strength", type=float, help="0 shows the unedited reconstruction (default: the prompt's own)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--checkpoint", type=Path, help="checkpoint folder (default: the embedded reference)")
-    parser.add_argument("--landmarks", help="five x,y pairs in pixels: left eye, right eye, nose, left mouth, right mouth; e.g. '90,110 165,110 ...'")
+    landmarks = "five x,y pairs in pixels: left eye, right eye, nose, left mouth, right mouth; e.g. '90,110 165,110 ...'"
+    parser.add_argument("--landmarks", help=landmarks)
     parser.set_defaults(run=_run_edit)
 
 

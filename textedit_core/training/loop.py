@@ -121,7 +121,8 @@ class _Trainer:
             with torch.autocast(self.config.device, torch.bfloat16, enabled=self.config.bfloat16):
                 losses = player.losses(generator, progress)
             if not torch.isfinite(losses["loss"]):
-                raise UserError(f"stage {self.stage.name}: loss of {player.name} is not finite at image {self.images}; lower the learning rate")
+                where = f"stage {self.stage.name}, image {self.images}"
+                raise UserError(f"{where}: the loss of {player.name} is not finite; lower the learning rate")
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
             nn.utils.clip_grad_norm_(player.module.parameters(), self.config.gradient_clip)
