@@ -1,0 +1,70 @@
+"""Editors: they start at the unedited face, and a group that is switched off leaves its levels alone."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import pytest
+import torch
+from textedit_core.config import EditorConfig
+from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.latents import level_groups
+from torch import nn
+
+CONFIG = EditorConfig(num_ws=12, w_dim=16, hidden_dim=8, num_blocks=1)
+
+
+def _trained(editor: nn.Module) -> nn.Module:
+    """Stands in for training: the last layers leave their zeros."""
+    for group in editor.groups.values():
+        nn.init.normal_(group.leave.weight)
+    return editor.eval().requires_grad_(False)
+
+
+def test_untrained_editor_changes_nothing() -> None:
+    delta_w = PromptEditor(CONFIG)(torch.randn(2, 12, 16))
+    assert torch.equal(delta_w, torch.zeros(2, 12, 16))
+
+
+@pytest.mark.parametrize("off", ["coarse", "medium", "fine"])
+def test_switched_off_group_gives_exact_zeros(off: str) -> None:
+    torch.manual_seed(0)
+    editor = _trained(PromptEditor(dataclasses.replace(CONFIG, **{off: False})))
+    delta_w = editor(torch.randn(2, 12, 16))
+    assert delta_w.shape == (2, 12, 16)
+    for name, levels in level_groups(12).items():
+        assert bool((delta_w[:, levels] == 0).all()) is (name == off)
+
+
+def test_network_too_short_for_fine_levels() -> None:
+    torch.manual_seed(0)
+    editor = _trained(PromptEditor(dataclasses.replace(CONFIG, num_ws=6)))
+    assert "fine" not in editor.groups
+    assert editor(torch.randn(2, 6, 16)).shape == (2, 6, 16)
+
+
+def test_level_is_edited_by_its_own_latent_only() -> None:
+    torch.manual_seed(0)
+    editor = _trained(PromptEditor(CONFIG))
+    w_plus = torch.randn(1, 12, 16)
+    changed = w_plus.clone()
+    changed[:, 5] = torch.randn(16)
+    moved = (editor(changed) - editor(w_plus)).abs().sum(-1)[0] > 0
+    assert moved.nonzero().flatten().tolist() == [5]
+
+
+def test_conditioned_editor_follows_the_text() -> None:
+    torch.manual_seed(0)
+    editor = TextConditionedEditor(CONFIG, text_dim=10)
+    w_plus, text = torch.randn(2, 12, 16), nn.functional.normalize(torch.randn(2, 10), dim=-1)
+    assert torch.equal(editor(w_plus, text), torch.zeros(2, 12, 16))
+    _trained(editor)
+    assert editor(w_plus, text).shape == (2, 12, 16)
+    assert not torch.allclose(editor(w_plus, text), editor(w_plus, -text))
+
+
+def test_conditioned_editor_keeps_switched_off_levels() -> None:
+    torch.manual_seed(0)
+    editor = _trained(TextConditionedEditor(dataclasses.replace(CONFIG, fine=False), text_dim=10))
+    delta_w = editor(torch.randn(1, 12, 16), torch.randn(1, 10))
+    assert bool((delta_w[:, 8:] == 0).all()) and bool((delta_w[:, :8] != 0).any())
