@@ -10,6 +10,7 @@ from textedit_core.alignment import ALIGNMENT_TEMPLATE
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import DecoderTraining, ModelConfig
 from textedit_core.decoder import MappingNetwork, build_decoder
+from textedit_core.errors import UserError
 from textedit_core.latents import broadcast_w
 from textedit_core.losses.adversarial import Discriminator, R1Penalty, discriminator_loss
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
@@ -30,6 +31,11 @@ class DecoderStage:
     def __init__(
         self, model: ModelConfig, recipe: DecoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint
     ) -> None:
+        if recipe.adversarial and recipe.preview_share + recipe.adversarial_share > 1.0:
+            raise UserError(
+                f"adversarial_share {recipe.adversarial_share} begins within preview_share {recipe.preview_share}, "
+                "but the discriminator judges whole images; their sum is at most 1"
+            )
         self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
         self.directory = checkpoint.directory
         decoder = build_decoder(model.decoder).to(memory_format=torch.channels_last)

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, EncoderTraining
+from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
 from textedit_core.losses.text_match import build_text_match
@@ -37,12 +38,16 @@ class JointStage:
         batch_size: int,
         checkpoint: Checkpoint,
     ) -> None:
+        for part in parts:
+            if part not in PARTS:
+                raise unknown_name("part", part, list(PARTS), "joint training moves")
         self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
         self.directory, self.prompts = checkpoint.directory, checkpoint.prompts
         editors = nn.ModuleDict({name: checkpoint.load_editor(name) for name in checkpoint.prompts})
         networks = {"encoder": checkpoint.load_encoder(), "decoder": checkpoint.load_decoder(), "editors": editors}
         for name, network in networks.items():
             network.requires_grad_(name in parts)
+        self.frozen = [network for name, network in networks.items() if name not in parts]
         self.networks = nn.ModuleDict(networks).to(memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip(), checkpoint.load_identity()
         texts = [text for p in checkpoint.prompts.values() for text in (p.text, p.neutral_text or "a face")]
@@ -61,6 +66,9 @@ class JointStage:
         self.players = [Player("joint", self.networks, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        # The loop puts the whole player in training mode, in which a frozen batch norm would still follow the data.
+        for network in self.frozen:
+            network.eval()
         rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
         photos = self.data.images(rows).contiguous(memory_format=torch.channels_last)
         w_plus = self.networks["encoder"](photos)
