@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from textedit_core.checkpoints.store import TOKENIZER_NAME, Checkpoint, write_index, write_part
 from textedit_core.config import Prompt, tiny
 from textedit_core.decoder import MappingNetwork, build_decoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 
 import pytest
+
 from textedit_core.config import EDITOR_RECIPES, PRESETS, REFERENCE_PROMPTS, model_config_from_dict, preset, stylegan2, to_dict
 from textedit_core.errors import UsageError, UserError
 

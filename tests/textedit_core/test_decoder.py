@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
 from textedit_core.config import DecoderConfig, MappingConfig, preset
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.decoder.layers import EqualizedLinear, FIRUpsample, ModulatedConv2d, ToRGB, bilinear_double, fir_kernel
 from textedit_core.errors import UsageError
-from torch import Tensor, nn
-from torch.nn import functional as F
 
 CONFIGS = {
     "mobile": DecoderConfig("mobile", 32, 16, ((4, 12), (8, 10), (16, 8))),

@@ -6,10 +6,11 @@ import dataclasses
 
 import pytest
 import torch
+from torch import nn
+
 from textedit_core.config import EditorConfig
 from textedit_core.editor import PromptEditor, TextConditionedEditor
 from textedit_core.latents import level_groups
-from torch import nn
 
 CONFIG = EditorConfig(num_ws=12, w_dim=16, hidden_dim=8, num_blocks=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+
 from textedit_core.config import preset
 from textedit_core.encoder import Encoder
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+
 from textedit_core.latents import apply_edit, broadcast_w, level_groups
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from textedit_core.errors import UserError
 from textedit_core.pixels import PixelSpec, open_photo, save_image
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from textedit_core.checkpoints.store import Checkpoint, initialise_index, open_checkpoint, save_weights, write_index, write_part
 from textedit_core.config import Prompt, preset
 from textedit_core.decoder import build_decoder

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+
 from textedit_core.errors import UserError
 from textedit_core.training.data import FaceDataset
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.config import DecoderTraining, EditorTraining, LoopConfig, Prompt
 from textedit_core.errors import UsageError, UserError
@@ -89,7 +90,8 @@ def test_only_the_editor_moves_in_the_editor_stage(own_run: Path, noise_dataset:
     ids=lambda recipe: recipe.text_match,
 )
 def test_every_form_of_the_three_losses_trains(own_run: Path, noise_dataset: Path, recipe: EditorTraining) -> None:
-    request = dataclasses.replace(_request("editor", noise_dataset, own_run), editor=recipe, prompt=Prompt("other", "photo", "cartoon sketch"))
+    prompt = Prompt("other", "photo", "cartoon sketch")
+    request = dataclasses.replace(_request("editor", noise_dataset, own_run), editor=recipe, prompt=prompt)
     editor = train(request).load_editor("other")
     assert any(bool(group.leave.weight.any()) for group in editor.groups.values())
 

@@ -1,0 +1,94 @@
+"""Who may import whom, read from the syntax tree: core knows no phone, SDKs load only where they are used, names say what lives there."""
+
+from __future__ import annotations
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("textedit_core", "export", "benchmarks")
+SDKS = {"executorch", "coremltools", "onnx", "onnxruntime", "onnxscript"}
+SDK_HOMES = ("export/lowering/", "export/parity.py", "export/mil_reference.py", "export/runtimes.py", "benchmarks/")
+NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base"}
+# Core from the bottom to the top; a module imports only what stands on its own step or below.
+CORE_STEPS = (
+    {"errors"},
+    {"pixels", "latents", "config", "alignment"},
+    {"decoder", "encoder", "editor", "perception"},
+    {"losses", "checkpoints", "synthetic"},
+    {"training", "face_editor"},
+    {"evaluation"},
+    {"release"},
+    {"__main__"},
+)
+
+
+def _modules(*packages: str) -> list[Path]:
+    return [path for package in packages for path in sorted((ROOT / package).rglob("*.py"))]
+
+
+def _imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name, node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"relative import in line {node.lineno}"
+            yield from ((f"{node.module}.{alias.name}", node) for alias in node.names)
+
+
+def _imports_on_load(tree: ast.Module) -> Iterator[str]:
+    inside = {id(child) for node in ast.walk(tree) if isinstance(node, ast.FunctionDef) for child in ast.walk(node)}
+    typing_only = {
+        id(child)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for child in ast.walk(node)
+    }
+    yield from (name for name, node in _imports(tree) if id(node) not in inside | typing_only)
+
+
+def _name(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+@pytest.mark.parametrize("path", _modules("textedit_core"), ids=_name)
+def test_core_knows_neither_export_nor_phones(path: Path) -> None:
+    imported = {name.split(".")[0] for name, _ in _imports(ast.parse(path.read_text("utf8")))}
+    assert not imported & (SDKS | {"export", "benchmarks"})
+
+
+@pytest.mark.parametrize("path", _modules("export"), ids=_name)
+def test_export_does_not_know_the_benchmarks(path: Path) -> None:
+    assert "benchmarks" not in {name.split(".")[0] for name, _ in _imports(ast.parse(path.read_text("utf8")))}
+
+
+@pytest.mark.parametrize("path", _modules("export", "benchmarks"), ids=_name)
+def test_sdks_stay_at_home_and_load_late(path: Path) -> None:
+    tree = ast.parse(path.read_text("utf8"))
+    used = {name.split(".")[0] for name, _ in _imports(tree)} & SDKS
+    assert not used or _name(path).startswith(SDK_HOMES)
+    assert not {name.split(".")[0] for name in _imports_on_load(tree)} & SDKS
+
+
+@pytest.mark.parametrize("path", _modules("textedit_core"), ids=_name)
+def test_core_imports_downwards(path: Path) -> None:
+    step_of = {name: number for number, names in enumerate(CORE_STEPS) for name in names}
+    parts = path.relative_to(ROOT / "textedit_core").with_suffix("").parts
+    if parts == ("__init__",):
+        return
+    assert parts[0] in step_of, f"give {parts[0]} a step in CORE_STEPS"
+    for name, _ in _imports(ast.parse(path.read_text("utf8"))):
+        if name.startswith("textedit_core."):
+            assert step_of[name.split(".")[1]] <= step_of[parts[0]], name
+
+
+@pytest.mark.parametrize("path", _modules(*PACKAGES), ids=_name)
+def test_module_names_say_what_lives_there(path: Path) -> None:
+    parts = set(path.relative_to(ROOT).with_suffix("").parts)
+    assert not parts & NAMELESS
+    # A module called like a library shadows it in tracebacks and searches; only the standard names of packages may.
+    assert path.stem.startswith("__") or path.stem not in SDKS | {"torch", "timm", "numpy"} | set(sys.stdlib_module_names)
