@@ -178,7 +178,7 @@ def _run_edit(options: argparse.Namespace) -> int:
     from textedit_core.alignment import parse_landmarks
     from textedit_core.face_editor import edit_photo
 
-    landmarks = parse_landmarks(options.landmarks) if options.landmarks else None
+    landmarks = parse_landmarks(options.landmarks) if options.landmarks is not None else None
     edit_photo(options.photo, options.prompt, options.strength, options.out, checkpoint=options.checkpoint, landmarks=landmarks)
     return 0
 

@@ -39,7 +39,7 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
     out.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
     try:
-        for name in model.files:
+        for name in (name for name in model.files if not name.startswith("faces/")):
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(model.directory / name, scratch / name)
         _sample_faces(data, "train", CALIBRATION_FACES, scratch / "faces" / "calibration", model)
