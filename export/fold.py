@@ -50,14 +50,16 @@ def fold(module: nn.Module, example: Tensor) -> fx.GraphModule:
         module: an fp32 network in eval mode with one input.
         example: float32 input; only its shape matters.
     """
+    from export.rewrites.cleanup import remove_unused_tensors
+
     graph_module = trace(module, example).module(check_guards=False)
     for rewrite in rewrites():
         rewrite(graph_module)
         graph_module.graph.eliminate_dead_code()
         graph_module.graph.lint()
-    graph_module.delete_all_unused_submodules()
+    remove_unused_tensors(graph_module)
     graph_module.recompile()
-    # Tracing again drops the tensors that nothing reads any more and gives every node its shape.
+    # Tracing again gives every node its shape and its final name.
     return retrace(graph_module, example)
 
 

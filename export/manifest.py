@@ -42,16 +42,12 @@ class ParityEntry:
 
 
 @dataclass(frozen=True)
-class DelegationEntry:
-    """How many operations each side runs: `delegated` inside the backend, `undelegated` in the portable interpreter."""
-
-    delegated: dict[str, int]
-    undelegated: dict[str, int]
-
-
-@dataclass(frozen=True)
 class PartEntry:
-    """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it."""
+    """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it.
+
+    `operations` counts operations by name. `undelegated` counts those left to an interpreter, None where the device's runtime
+    decides. `kept_float` names the modules that the sensitivity search left in float.
+    """
 
     part: str
     file: str
@@ -60,7 +56,8 @@ class PartEntry:
     input: TensorSpec
     output: TensorSpec
     parity: ParityEntry
-    delegation: DelegationEntry | None = None
+    operations: dict[str, int]
+    undelegated: dict[str, int] | None = None
     kept_float: tuple[str, ...] = ()
 
 
@@ -262,12 +259,10 @@ def _manifest_from(values: dict[str, Any]) -> Manifest:
 
 
 def _part_from(values: dict[str, Any]) -> PartEntry:
-    delegation = values["delegation"]
     typed = {
         "input": _tensor_from(values["input"]),
         "output": _tensor_from(values["output"]),
         "parity": ParityEntry(**values["parity"]),
-        "delegation": None if delegation is None else DelegationEntry(**delegation),
         "kept_float": tuple(values["kept_float"]),
     }
     return PartEntry(**{**values, **typed})

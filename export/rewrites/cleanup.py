@@ -51,3 +51,13 @@ def make_functional(graph_module: fx.GraphModule) -> None:
             if later:
                 raise ValueError(f"{node.name} overwrites {node.args[0].name}, which {later[0].name} reads afterwards")
             node.target = _FUNCTIONAL[node.target]
+
+
+def remove_unused_tensors(graph_module: fx.GraphModule) -> None:
+    """Deletes the parameters and buffers that no node reads any more, so that no backend ships them."""
+    read = {str(node.target) for node in graph_module.graph.nodes if node.op == "get_attr"}
+    stored = [name for name, _ in [*graph_module.named_parameters(), *graph_module.named_buffers()]]
+    for name in stored:
+        if name not in read:
+            owner, _, leaf = name.rpartition(".")
+            delattr(graph_module.get_submodule(owner), leaf)

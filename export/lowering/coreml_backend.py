@@ -1,0 +1,110 @@
+"""Core ML: torch.export -> ML Program package for iOS 17, converted on any system, written with the same bytes every time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import logging
+import shutil
+import tempfile
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.graphs import GraphSpec, trace
+from export.lowering.result import Lowered, count
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+_VOLATILE_METADATA = ("com.github.apple.coremltools.conversion_date",)
+_DEBUG_FILES = ("executorch_debug_handle_mapping.json",)
+
+
+def lower(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str, destination: Path) -> Lowered:
+    """Writes `graph` as an .mlpackage directory with float32 input and output.
+
+    Args:
+        graph: folded fp32 network with one input.
+        example: float32 input that fixes the shapes.
+        spec: names of input and output.
+        precision: fp32, fp16 (weights and arithmetic) or int8w (weights in int8 per channel, arithmetic in fp16).
+        destination: directory to make.
+    """
+    with _quiet():
+        model = _convert(graph, example, spec, precision)
+        with tempfile.TemporaryDirectory(prefix="textedit-coreml-") as scratch:
+            package = Path(scratch) / "model.mlpackage"
+            model.save(str(package))
+            _canonicalise(package, model.get_spec())
+            destination.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(package, destination)
+        return Lowered(count(_operations(model)))
+
+
+def _convert(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str) -> Any:
+    import coremltools as ct
+    import numpy as np
+
+    model = ct.convert(
+        trace(graph, example).run_decompositions({}),
+        inputs=[ct.TensorType(name=spec.input.name, shape=spec.input.shape, dtype=np.float32)],
+        outputs=[ct.TensorType(name=spec.output.name, dtype=np.float32)],
+        convert_to="mlprogram",
+        minimum_deployment_target=ct.target.iOS17,
+        compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
+        skip_model_load=True,
+    )
+    return _weights_as_int8(model) if precision == "int8w" else model
+
+
+def _weights_as_int8(model: Any) -> Any:
+    from coremltools.optimize.coreml import OpLinearQuantizerConfig, OptimizationConfig, linear_quantize_weights
+
+    config = OptimizationConfig(global_config=OpLinearQuantizerConfig(mode="linear_symmetric", granularity="per_channel"))
+    return linear_quantize_weights(model, config=config)
+
+
+def _canonicalise(package: Path, spec: Any) -> None:
+    """Removes dates, random identifiers and debug files, and writes the protobuf in its deterministic form."""
+    for key in _VOLATILE_METADATA:
+        spec.description.metadata.userDefined.pop(key, None)
+    for name in _DEBUG_FILES:
+        (package / name).unlink(missing_ok=True)
+    (model_file,) = package.glob("Data/com.apple.CoreML/*.mlmodel")
+    model_file.write_bytes(spec.SerializeToString(deterministic=True))
+    _rename_items(package / "Manifest.json")
+
+
+def _rename_items(manifest: Path) -> None:
+    values = json.loads(manifest.read_text("utf-8"))
+    names = {old: _stable_id(item["path"]) for old, item in values["itemInfoEntries"].items()}
+    values["itemInfoEntries"] = {names[old]: item for old, item in values["itemInfoEntries"].items()}
+    values["rootModelIdentifier"] = names[values["rootModelIdentifier"]]
+    manifest.write_text(json.dumps(values, indent=4, sort_keys=True) + "\n", "utf-8")
+
+
+def _stable_id(path: str) -> str:
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, path))
+
+
+def _operations(model: Any) -> list[str]:
+    (function,) = model.get_spec().mlProgram.functions.values()
+    (block,) = function.block_specializations.values()
+    return [operation.type for operation in block.operations if operation.type != "const"]
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Silences progress bars and version notices, which the SDK writes to stderr."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.ERROR)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

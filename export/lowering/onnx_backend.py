@@ -1,0 +1,132 @@
+"""ONNX: one self-contained file per network, fp32 arithmetic, weights in fp32, fp16 or (QDQ) int8."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import logging
+import tempfile
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from export.graphs import GraphSpec
+from export.lowering.result import Lowered, count
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+OPSET = 18
+# Smaller tensors (biases, shapes) stay in fp32: halving them saves nothing.
+_MIN_HALVED_ELEMENTS = 256
+
+
+def lower(graph: nn.Module, spec: GraphSpec, precision: str, calibration: list[Tensor], destination: Path) -> Lowered:
+    """Writes `graph` as one .onnx file.
+
+    Args:
+        graph: folded fp32 network with one input.
+        spec: names of input and output.
+        precision: fp32; fp16 (weights stored in half precision and cast back when loaded, so arithmetic stays fp32); int8 (QDQ).
+        calibration: float32 inputs of batch size 1; the first fixes the shapes, int8 takes activation ranges from all.
+        destination: file to write.
+    """
+    import onnx
+
+    with _quiet():
+        model = _export(graph, calibration[0], spec)
+        if precision == "fp16":
+            _halve_weights(model)
+        elif precision == "int8":
+            model = _quantized(model, spec, calibration)
+    _strip_history(model)
+    onnx.checker.check_model(model, full_check=True)
+    destination.write_bytes(model.SerializeToString(deterministic=True))
+    return Lowered(count(node.op_type for node in model.graph.node))
+
+
+def _export(graph: nn.Module, example: Tensor, spec: GraphSpec) -> Any:
+    import torch
+
+    program = torch.onnx.export(
+        graph,
+        (example,),
+        input_names=[spec.input.name],
+        output_names=[spec.output.name],
+        opset_version=OPSET,
+        dynamo=True,
+        external_data=False,
+        verbose=False,
+    )
+    return program.model_proto
+
+
+def _halve_weights(model: Any) -> None:
+    """Stores each large fp32 weight as fp16 behind a Cast, which runtimes fold when they load the model."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    casts = []
+    for weight in model.graph.initializer:
+        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < _MIN_HALVED_ELEMENTS:
+            continue
+        name, value = weight.name, numpy_helper.to_array(weight)
+        if not np.isfinite(value.astype(np.float16)).all():
+            continue
+        weight.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}_fp16"))
+        casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
+    nodes = [*casts, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _quantized(model: Any, spec: GraphSpec, calibration: list[Tensor]) -> Any:
+    import onnx
+    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
+
+    class Samples(CalibrationDataReader):
+        def __init__(self) -> None:
+            self.samples = iter(calibration)
+
+        def get_next(self) -> dict[str, Any] | None:
+            sample = next(self.samples, None)
+            return None if sample is None else {spec.input.name: sample.numpy()}
+
+    with tempfile.TemporaryDirectory(prefix="textedit-onnx-") as scratch:
+        source, result = Path(scratch, "float.onnx"), Path(scratch, "int8.onnx")
+        source.write_bytes(model.SerializeToString(deterministic=True))
+        quantize_static(
+            str(source),
+            str(result),
+            Samples(),
+            quant_format=QuantFormat.QDQ,
+            op_types_to_quantize=["Conv", "Gemm", "MatMul"],
+            per_channel=True,
+            activation_type=QuantType.QUInt8,
+            weight_type=QuantType.QInt8,
+        )
+        return onnx.load(str(result))
+
+
+def _strip_history(model: Any) -> None:
+    """Drops source paths, stack traces and tool notes: they differ between machines and tell of the exporter's disk."""
+    for item in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
+        item.ClearField("metadata_props")
+        item.ClearField("doc_string")
+    for weight in model.graph.initializer:
+        weight.ClearField("metadata_props")
+        weight.ClearField("doc_string")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Keeps the exporters' notes to their developers off the user's terminal."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

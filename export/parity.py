@@ -1,0 +1,62 @@
+"""Artifact against network: how far the lowered file's outputs are from the fp32 module's, and the floor below which nothing ships."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from textedit_core.errors import UserError
+
+from export.manifest import ParityEntry
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# Stands for "no difference at all", which has no decibels and no place in JSON.
+IDENTICAL_DB = 200.0
+
+
+def psnr_db(reference: Tensor, candidate: Tensor) -> float:
+    """20 * log10(range / rmse) in dB, range = max - min of the reference; at most IDENTICAL_DB."""
+    spread = float(reference.max() - reference.min())
+    rmse = float((reference.double() - candidate.double()).square().mean().sqrt())
+    if rmse == 0.0:
+        return IDENTICAL_DB
+    return min(20.0 * math.log10(spread / rmse), IDENTICAL_DB) if spread > 0.0 else -IDENTICAL_DB
+
+
+def measure(run: Callable[[Tensor], Tensor], inputs: Sequence[Tensor], references: Sequence[Tensor], floor_db: float) -> ParityEntry:
+    """Runs an artifact on every input and compares all outputs at once with the fp32 network's.
+
+    Args:
+        run: the loaded artifact.
+        inputs: float32 inputs of batch size 1.
+        references: the fp32 network's outputs, one per input.
+        floor_db: recorded beside the result.
+
+    Raises:
+        UserError: an output is not finite.
+    """
+    import torch
+
+    outputs = [run(value) for value in inputs]
+    for index, output in enumerate(outputs):
+        if not torch.isfinite(output).all():
+            raise UserError(f"output {index} is not finite (NaN or infinity): values overflow this precision")
+    reference, candidate = torch.cat(list(references)), torch.cat(outputs)
+    worst = float((reference - candidate).abs().max())
+    return ParityEntry(round(psnr_db(reference, candidate), 2), floor_db, float(f"{worst:.3g}"), len(outputs))
+
+
+def require(part: str, parity: ParityEntry) -> None:
+    """Refuses an artifact below its floor.
+
+    Raises:
+        UserError: naming the part, the measured PSNR and the floor.
+    """
+    if parity.psnr_db < parity.floor_db:
+        raise UserError(
+            f"{part} reaches {parity.psnr_db:.1f} dB against the fp32 network on {parity.samples} inputs; the floor is "
+            f"{parity.floor_db:.0f} dB. Choose a higher --precision"
+        )

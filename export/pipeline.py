@@ -1,0 +1,330 @@
+"""The export itself: request -> networks -> folded copies -> quantized graphs -> lowered files -> measured files -> bundle."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textedit_core.errors import UsageError
+
+from export import bundle, manifest
+from export.graphs import DECODER, ENCODER, GraphSpec, editor_part, example_input, graph_spec
+from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx, nn
+
+    from export.lowering.result import Lowered
+    from export.runtimes import Runner
+    from export.samples import Samples
+    from textedit_core.checkpoints.store import Checkpoint
+
+# Called with target, stage and part whenever one begins.
+Progress = Callable[[str, str, str], None]
+
+_TOOLS = ("torch", "torchao", "executorch", "coremltools", "onnx", "onnxruntime", "timm")
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What the user asked for.
+
+    Attributes:
+        target: a target's name or `all`.
+        prompts: prompt ids; empty takes every prompt of the checkpoint.
+        checkpoint: checkpoint folder; None is the embedded reference.
+        precision: None takes each target's default.
+        out: folder that receives NAME-TARGET.textedit.
+        signing_key: PEM private key on P-256; None leaves the bundle unsigned.
+        parity_faces: held-out faces that each artifact is measured on.
+        calibration_faces: faces that set the ranges of int8.
+    """
+
+    target: str
+    prompts: tuple[str, ...] = ()
+    checkpoint: Path | None = None
+    precision: str | None = None
+    out: Path = Path("bundles")
+    signing_key: Path | None = None
+    parity_faces: int = 8
+    calibration_faces: int = 16
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One bundle to make: a target with its precision, the parts in order, and where the bundle goes."""
+
+    target: Target
+    precision: str
+    name: str
+    parts: tuple[GraphSpec, ...]
+    path: Path
+
+
+@dataclass(frozen=True)
+class Networks:
+    """The fp32 networks by part, the prompts they serve, and the faces to calibrate and measure with."""
+
+    checkpoint: Checkpoint
+    prompts: tuple[str, ...]
+    modules: dict[str, nn.Module]
+    calibration: Samples
+    heldout: Samples
+
+
+def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
+    """Resolves every name in a request before any work is done.
+
+    Raises:
+        UsageError: unknown target, prompt or precision.
+        UserError: the checkpoint cannot be opened.
+    """
+    targets = resolve_targets(request.target)
+    precisions = {target.name: resolve_precision(target, request.precision) for target in targets}
+    from textedit_core.checkpoints.store import open_checkpoint
+
+    checkpoint = open_checkpoint(request.checkpoint)
+    prompts = chosen_prompts(checkpoint, request.prompts)
+    parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *map(editor_part, prompts), DECODER))
+    name = checkpoint.config.name
+    return checkpoint, [
+        Plan(t, precisions[t.name], name, parts, request.out / f"{name}-{t.name}{bundle.BUNDLE_SUFFIX}") for t in targets
+    ]
+
+
+def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:
+    """The prompts to export, without repeats, in the order given.
+
+    Raises:
+        UsageError: the checkpoint lacks one of them.
+    """
+    for name in names:
+        checkpoint.prompt(name)
+    chosen = tuple(dict.fromkeys(names)) or tuple(checkpoint.prompts)
+    if not chosen:
+        raise UsageError(f"checkpoint {checkpoint.checkpoint_id} has no prompts; train an editor first")
+    return chosen
+
+
+def load(checkpoint: Checkpoint, prompts: tuple[str, ...], request: ExportRequest) -> Networks:
+    """Loads the networks and feeds the sample faces through them in fp32."""
+    from export.samples import collect
+
+    editors = {prompt: checkpoint.load_editor(prompt) for prompt in prompts}
+    encoder, decoder = checkpoint.load_encoder(), checkpoint.load_decoder()
+    pairs = [(editor, checkpoint.prompts[prompt].strength_default) for prompt, editor in editors.items()]
+    modules = {ENCODER: encoder, DECODER: decoder, **{editor_part(prompt): editor for prompt, editor in editors.items()}}
+    calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, pairs)
+    heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, pairs)
+    return Networks(checkpoint, prompts, modules, calibration, heldout)
+
+
+def fold_all(networks: Networks, progress: Progress) -> dict[str, fx.GraphModule]:
+    """Folded inference copies by part; the networks stay as they are."""
+    from export.fold import fold
+
+    folded = {}
+    for part, module in networks.modules.items():
+        progress("all targets", "fold", part)
+        folded[part] = fold(module, example_input(graph_spec(part, networks.checkpoint.config)))
+    return folded
+
+
+def export(request: ExportRequest, progress: Progress) -> list[tuple[Path, manifest.Manifest]]:
+    """Makes every bundle of a request.
+
+    Returns:
+        Path and manifest of each bundle.
+
+    Raises:
+        UsageError: unknown target, prompt or precision.
+        UserError: a layer is not delegated, an artifact is below its floor or not finite, or a file cannot be written. A target that
+            fails leaves nothing behind.
+    """
+    from export.signing import load_private_key
+
+    checkpoint, plans = plan(request)
+    key = None if request.signing_key is None else load_private_key(request.signing_key)
+    prompts = tuple(spec.part.split("/", 1)[1] for spec in plans[0].parts if "/" in spec.part)
+    progress("all targets", "load", checkpoint.checkpoint_id)
+    networks = load(checkpoint, prompts, request)
+    folded = fold_all(networks, progress)
+    made = []
+    for each in plans:
+        with bundle.staged(each.path) as root:
+            made.append((each.path, build(each, networks, folded, root, key, progress)))
+    return made
+
+
+def build(
+    each: Plan, networks: Networks, folded: dict[str, fx.GraphModule], root: Path, key: Any | None, progress: Progress
+) -> manifest.Manifest:
+    """Fills an empty directory with one bundle and returns its manifest."""
+    from export.report import write_report
+
+    entries, runners = [], {}
+    for spec in each.parts:
+        entry, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress)
+        entries.append(entry)
+    progress(each.target.name, "golden", "self-test vectors")
+    cases = golden_cases(root, networks, entries, runners)
+    draft = describe(each, networks, tuple(entries), cases)
+    progress(each.target.name, "report", "report.html")
+    write_report(root, draft, networks.heldout.images, runners)
+    progress(each.target.name, "seal", "bundle.json")
+    return bundle.seal(root, draft, key)
+
+
+def make_part(
+    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, root: Path, progress: Progress
+) -> tuple[manifest.PartEntry, Runner]:
+    """Quantizes, lowers and measures one network; returns its manifest entry and the loaded artifact.
+
+    Raises:
+        UserError: not delegated, not finite or below the floor.
+    """
+    from export import parity, runtimes
+
+    path = root / spec.path(each.target.suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    progress(each.target.name, "lower", spec.part)
+    lowered, kept = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path)
+    progress(each.target.name, "verify", spec.part)
+    run = runtimes.load(each.target.name, path, spec)
+    inputs = networks.heldout.inputs(spec.part)
+    references = reference_outputs(networks.modules[spec.part], inputs)
+    measured = parity.measure(run, inputs, references, PARITY_FLOOR_DB[each.precision])
+    parity.require(f"{each.target.name} {spec.part} ({each.precision})", measured)
+    entry = manifest.PartEntry(
+        part=spec.part,
+        file=spec.path(each.target.suffix),
+        precision=each.precision,
+        bytes=size_of(path),
+        input=spec.input,
+        output=spec.output,
+        parity=measured,
+        operations=lowered.operations,
+        undelegated=lowered.undelegated,
+        kept_float=kept,
+    )
+    return entry, run
+
+
+def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> tuple[Lowered, tuple[str, ...]]:
+    """Writes one network in the target's format.
+
+    Returns:
+        What was lowered, and the modules that int8 left in float.
+    """
+    example = example_input(spec)
+    if each.target.name == "ios":
+        from export.lowering import coreml_backend
+
+        return coreml_backend.lower(graph, example, spec, each.precision, path), ()
+    if each.target.name == "onnx":
+        from export.lowering import onnx_backend
+
+        return onnx_backend.lower(graph, spec, each.precision, calibration, path), ()
+    return _lower_executorch(each, spec, graph, calibration, path)
+
+
+def _lower_executorch(
+    each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path
+) -> tuple[Lowered, tuple[str, ...]]:
+    from export.lowering import executorch_backend
+    from export.precision import keep_in_float
+
+    if each.precision != "int8":
+        return executorch_backend.lower(graph, calibration[0], path, spec.part), ()
+    kept = keep_in_float(graph, calibration)
+    quantized = executorch_backend.quantize(graph, calibration, kept)
+    homes = executorch_backend.quantizable(graph)
+    return executorch_backend.lower(quantized, calibration[0], path, spec.part), tuple(homes[name] for name in kept)
+
+
+def reference_outputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """The fp32 module's outputs."""
+    import torch
+
+    with torch.no_grad():
+        return [module(value) for value in inputs]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a directory."""
+    return path.stat().st_size if path.is_file() else sum(bundle.walk_files(path).values())
+
+
+def golden_cases(
+    root: Path, networks: Networks, entries: list[manifest.PartEntry], runners: dict[str, Runner]
+) -> tuple[manifest.GoldenCase, ...]:
+    """Stores the first held-out face and every artifact's answer to it."""
+    from export import golden
+
+    pixels = networks.checkpoint.config.pixel
+    (root / golden.INPUT).parent.mkdir(parents=True, exist_ok=True)
+    pixels.to_image(networks.heldout.images[0]).save(root / golden.INPUT, optimize=False)
+    image = networks.heldout.images[0]
+    w_plus = runners[ENCODER](image)
+    return tuple(
+        golden.write_case(root, e.part, image if e.part == ENCODER else w_plus, runners[e.part], e.parity.floor_db) for e in entries
+    )
+
+
+def describe(
+    each: Plan, networks: Networks, entries: tuple[manifest.PartEntry, ...], cases: tuple[manifest.GoldenCase, ...]
+) -> manifest.Manifest:
+    """The manifest of a bundle, all but the list of files."""
+    checkpoint, target = networks.checkpoint, each.target
+    return manifest.Manifest(
+        name=each.name,
+        target=target.name,
+        runtime=manifest.RuntimeEntry(target.runtime, version(target.package), target.backend, target.min_os),
+        pixels=dataclasses.asdict(checkpoint.config.pixel),
+        alignment=alignment_entry(),
+        parts=entries,
+        prompts=tuple(prompt_entry(checkpoint, prompt, target) for prompt in networks.prompts),
+        golden=cases,
+        provenance=provenance(checkpoint),
+    )
+
+
+def alignment_entry() -> dict[str, Any]:
+    """How a crop follows from five landmarks, and where they come to lie in it."""
+    from textedit_core.alignment import ALIGNMENT_TEMPLATE, LANDMARK_NAMES, REFERENCE_CROP
+
+    template = [list(point) for point in ALIGNMENT_TEMPLATE]
+    return {"landmarks": list(LANDMARK_NAMES), "template": template, "crop_rule": dataclasses.asdict(REFERENCE_CROP)}
+
+
+def prompt_entry(checkpoint: Checkpoint, prompt_id: str, target: Target) -> manifest.PromptEntry:
+    """The manifest's view of a checkpoint's prompt."""
+    prompt = checkpoint.prompt(prompt_id)
+    part = editor_part(prompt_id)
+    return manifest.PromptEntry(
+        id=prompt.id,
+        text=prompt.text,
+        neutral_text=prompt.neutral_text,
+        names=dict(prompt.names),
+        strength_default=prompt.strength_default,
+        strength_min=prompt.strength_min,
+        strength_max=prompt.strength_max,
+        part=part,
+        file=f"models/{part}{target.suffix}",
+    )
+
+
+def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
+    """Where the weights come from and which tools lowered them; `weights` are the checkpoint's own hashes."""
+    world = checkpoint.provenance.get("dataset", {}).get("world", {})
+    weights = {name: checkpoint.files[f"{name}.safetensors"]["sha256"] for name in (ENCODER, DECODER)}
+    return {
+        "checkpoint_id": checkpoint.checkpoint_id,
+        "training_data_licence": world.get("licence", "not stated by the checkpoint"),
+        "weights": weights,
+        "tools": {name: version(name) for name in _TOOLS},
+    }

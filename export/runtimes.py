@@ -1,0 +1,84 @@
+"""Runs a lowered network through its real runtime, whichever target it was made for."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textedit_core.errors import UserError
+
+from export.graphs import GraphSpec
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Runner = Callable[["Tensor"], "Tensor"]
+
+
+def load(target: str, path: Path, spec: GraphSpec) -> Runner:
+    """Loads one network; the result maps a float32 input of batch size 1 to a float32 output.
+
+    Core ML packages run through `mil_reference` with fp16 rounding, since Core ML itself exists on Apple systems only.
+
+    Raises:
+        UserError: the runtime refuses the file.
+        ValueError: unknown target.
+    """
+    loaders = {"android": _load_executorch, "ios": _load_coreml, "onnx": _load_onnx}
+    if target not in loaders:
+        raise ValueError(f"unknown target {target!r}; valid: {', '.join(loaders)}")
+    return loaders[target](path, spec)
+
+
+def _load_executorch(path: Path, spec: GraphSpec) -> Runner:
+    with _named(path):
+        from executorch.runtime import Runtime, Verification
+
+        program = Runtime.get().load_program(path.read_bytes(), verification=Verification.InternalConsistency)
+        program.load_method("forward")
+
+    def run(value: Tensor) -> Tensor:
+        # The program owns the bytes that its methods point into, so the closure holds the program, not the method. Outputs are
+        # copied because the next call overwrites them.
+        with _named(path):
+            return program.load_method("forward").execute([value.contiguous()])[0].clone()
+
+    return run
+
+
+def _load_coreml(path: Path, spec: GraphSpec) -> Runner:
+    from export.mil_reference import MilProgram
+
+    program = MilProgram(path)
+    return lambda value: program({spec.input.name: value})[spec.output.name]
+
+
+def _load_onnx(path: Path, spec: GraphSpec) -> Runner:
+    import torch
+
+    with _named(path):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+    def run(value: Tensor) -> Tensor:
+        with _named(path):
+            (output,) = session.run([spec.output.name], {spec.input.name: value.numpy()})
+        return torch.from_numpy(output)
+
+    return run
+
+
+@contextlib.contextmanager
+def _named(path: Path) -> Iterator[None]:
+    """Turns whatever a runtime raises on a file into one line that names it."""
+    try:
+        yield
+    except UserError:
+        raise
+    except Exception as error:  # noqa: BLE001 - each runtime has its own exception types
+        raise UserError(f"{path.name} is refused by its runtime: {type(error).__name__}: {str(error)[:200]}") from None

@@ -1,0 +1,93 @@
+"""The faces that calibrate and prove an export, and what each network is fed with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textedit_core.errors import UserError
+from textedit_core.latents import apply_edit
+
+from export.graphs import DECODER, ENCODER, EDITORS
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from textedit_core.checkpoints.store import Checkpoint
+    from textedit_core.pixels import PixelSpec
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Inputs per kind of network, each float32 of batch size 1.
+
+    Attributes:
+        paths: the face files.
+        images: the faces, [1,3,S,S].
+        latents: what the fp32 encoder makes of them, w_plus [1,L,D]; editors take these.
+        edited: `latents` moved by each editor in turn; the decoder takes these and `latents`.
+    """
+
+    paths: tuple[Path, ...]
+    images: tuple[Tensor, ...]
+    latents: tuple[Tensor, ...]
+    edited: tuple[Tensor, ...]
+
+    def inputs(self, part: str) -> tuple[Tensor, ...]:
+        """The inputs of one part.
+
+        Raises:
+            ValueError: unknown part.
+        """
+        kind = part.split("/")[0]
+        if kind not in (ENCODER, EDITORS, DECODER):
+            raise ValueError(f"unknown part {part!r}")
+        return {ENCODER: self.images, EDITORS: self.latents, DECODER: (*self.latents, *self.edited)}[kind]
+
+
+def collect(checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, editors: Sequence[tuple[nn.Module, float]]) -> Samples:
+    """Loads `count` faces of a split, spread evenly over it, and encodes and edits them with the fp32 networks.
+
+    Args:
+        checkpoint: where the faces lie.
+        split: "calibration" or "heldout".
+        count: how many faces; fewer are taken when the checkpoint has fewer.
+        encoder: fp32 network in eval mode.
+        editors: fp32 editors with the strength to apply each at; face i is edited by editor i modulo their number.
+
+    Raises:
+        UserError: the checkpoint has no faces of this split.
+    """
+    import torch
+
+    paths = checkpoint.faces(split)
+    if not paths:
+        raise UserError(f"checkpoint {str(checkpoint.directory)!r} has no faces/{split}/*.jpg; export needs them to calibrate and to measure")
+    chosen = tuple(paths[i * len(paths) // min(count, len(paths))] for i in range(min(count, len(paths))))
+    images = tuple(load_face(path, checkpoint.config.pixel) for path in chosen)
+    with torch.no_grad():
+        latents = tuple(encoder(image) for image in images)
+        edited = tuple(_edited(w_plus, *editors[i % len(editors)]) for i, w_plus in enumerate(latents) if editors)
+    return Samples(chosen, images, latents, edited)
+
+
+def _edited(w_plus: Tensor, editor: nn.Module, strength: float) -> Tensor:
+    return apply_edit(w_plus, editor(w_plus), strength)
+
+
+def load_face(path: Path, pixels: PixelSpec) -> Tensor:
+    """Reads an aligned face of any size as float32 [1,3,S,S] in the network's range.
+
+    Raises:
+        UserError: the file is not a readable image.
+    """
+    from PIL import Image
+    from textedit_core.pixels import open_photo
+
+    photo = open_photo(path)
+    side = (pixels.size, pixels.size)
+    face = photo if photo.size == side else photo.resize(side, Image.Resampling.LANCZOS)
+    # Pillow's channels-last memory would end up in the traced graph as a layout that no phone feeds.
+    return pixels.to_tensor(face).contiguous()
