@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Called with target, stage and part whenever one begins.
 Progress = Callable[[str, str, str], None]
 
+_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "int8w": 1.0, "int8": 1.0}
 _TOOLS = ("torch", "torchao", "executorch", "coremltools", "onnx", "onnxruntime", "timm")
 
 
@@ -56,13 +57,17 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """One bundle to make: a target with its precision, the parts in order, and where the bundle goes."""
+    """One bundle to make: a target with its precision, the parts in order, and where the bundle goes.
+
+    `estimates` are the networks' sizes in bytes, as far as the checkpoint's own file sizes tell.
+    """
 
     target: Target
     precision: str
     name: str
     parts: tuple[GraphSpec, ...]
     path: Path
+    estimates: dict[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -91,9 +96,17 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     prompts = chosen_prompts(checkpoint, request.prompts)
     parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *map(editor_part, prompts), DECODER))
     name = checkpoint.config.name
-    return checkpoint, [
-        Plan(t, precisions[t.name], name, parts, request.out / f"{name}-{t.name}{bundle.BUNDLE_SUFFIX}") for t in targets
-    ]
+    plans = []
+    for target in targets:
+        precision, path = precisions[target.name], request.out / f"{name}-{target.name}{bundle.BUNDLE_SUFFIX}"
+        estimates = {spec.part: estimated_bytes(checkpoint, spec.part, precision) for spec in parts}
+        plans.append(Plan(target, precision, name, parts, path, estimates))
+    return checkpoint, plans
+
+
+def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
+    """A network's size from its checkpoint file, which holds two bytes per weight."""
+    return round(checkpoint.files[f"{part}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
 
 
 def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:

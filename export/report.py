@@ -1,6 +1,152 @@
-"""report.html placeholder."""
+"""report.html: what a bundle does to faces, what was measured of it, and what that proves. Self-contained, the same bytes every time."""
+
 from __future__ import annotations
 
+import base64
+import io
+from collections.abc import Sequence
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-def write_report(root, manifest, images, runners):
-    (root / "report.html").write_text("<p>report</p>")
+from textedit_core.latents import apply_edit
+from textedit_core.pixels import PixelSpec
+
+from export.graphs import DECODER, ENCODER
+from export.manifest import Manifest, PartEntry, PromptEntry
+from export.report_style import PROOFS, STYLE
+from export.targets import TARGETS
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from export.runtimes import Runner
+
+REPORT_FILE = "report.html"
+FACES = 2
+JPEG_QUALITY = 85
+
+
+def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
+    """Writes report.html into a bundle; every picture in it comes out of the bundle's own lowered networks.
+
+    Args:
+        root: the bundle.
+        manifest: its manifest; the list of files may still be empty.
+        images: aligned faces, float32 [1,3,S,S]; the first few are shown.
+        runners: the loaded networks by part.
+    """
+    faces = [_Face(image, runners, PixelSpec(**manifest.pixels)) for image in images[:FACES]]
+    body = "".join(
+        [
+            _header(manifest),
+            *(_prompt_section(prompt, faces) for prompt in manifest.prompts),
+            _parts_section(manifest),
+            _operations_section(manifest),
+            _provenance_section(manifest),
+            f"<section><h2>What the checks prove</h2><ul>{''.join(f'<li>{line}</li>' for line in PROOFS[manifest.target])}</ul></section>",
+        ]
+    )
+    title = escape(f"{manifest.name} for {manifest.target}")
+    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
+    page = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n'
+    (root / REPORT_FILE).write_text(page, "utf-8")
+
+
+class _Face:
+    """One face, encoded once and decoded as often as the report shows it."""
+
+    def __init__(self, image: Tensor, runners: dict[str, Runner], pixels: PixelSpec) -> None:
+        self.runners, self.pixels = runners, pixels
+        self.w_plus = runners[ENCODER](image)
+        self.photo = _picture(image, pixels, "photo")
+        self.reconstruction = _picture(runners[DECODER](self.w_plus), pixels, "reconstruction")
+
+    def edited(self, prompt: PromptEntry, strengths: Sequence[float]) -> str:
+        """The face at each strength, as HTML."""
+        delta_w = self.runners[prompt.part](self.w_plus)
+        images = [self.runners[DECODER](apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
+        labels = [f"strength {strength:g}" for strength in strengths]
+        return "".join(_picture(image, self.pixels, label) for image, label in zip(images, labels, strict=True))
+
+
+def _picture(image: Tensor, pixels: PixelSpec, label: str) -> str:
+    buffer = io.BytesIO()
+    pixels.to_image(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
+    source = base64.b64encode(buffer.getvalue()).decode()
+    return f'<figure><img alt="{escape(label)}" src="data:image/jpeg;base64,{source}"><figcaption>{escape(label)}</figcaption></figure>'
+
+
+def _header(manifest: Manifest) -> str:
+    total = sum(part.bytes for part in manifest.parts)
+    precisions = ", ".join(dict.fromkeys(part.precision for part in manifest.parts))
+    facts = {
+        "runtime": f"{manifest.runtime.name} {manifest.runtime.version}",
+        "backend": manifest.runtime.backend,
+        "needs": manifest.runtime.min_os,
+        "precision": precisions,
+        "networks": _size(total),
+        "lowest parity": f"{min(part.parity.psnr_db for part in manifest.parts):.1f} dB",
+    }
+    cards = "".join(f"<div><dt>{key}</dt><dd>{escape(value)}</dd></div>" for key, value in facts.items())
+    return f"<header><h1>{escape(manifest.name)} <span>{escape(manifest.target)}</span></h1><dl class=facts>{cards}</dl></header>"
+
+
+def _prompt_section(prompt: PromptEntry, faces: Sequence[_Face]) -> str:
+    strengths = (0.5 * prompt.strength_default, prompt.strength_default, prompt.strength_max)
+    rows = "".join(f"<div class=row>{face.photo}{face.reconstruction}{face.edited(prompt, strengths)}</div>" for face in faces)
+    names = ", ".join(f"{escape(name)} ({escape(locale)})" for locale, name in sorted(prompt.names.items()))
+    text = f'"{escape(prompt.text)}"' + (f" against {escape(prompt.neutral_text)!r}" if prompt.neutral_text else "")
+    return f"<section><h2>{escape(prompt.id)}</h2><p>{text}{' · ' if names else ''}{names}</p>{rows}</section>"
+
+
+def _parts_section(manifest: Manifest) -> str:
+    rows = "".join(_part_row(part) for part in manifest.parts)
+    head = "".join(
+        f"<th>{name}</th>" for name in ("network", "precision", "size", "parity", "floor", "worst error", "faces", "kept in float")
+    )
+    return f"<section><h2>Networks</h2><table><tr>{head}</tr>{rows}</table></section>"
+
+
+def _part_row(part: PartEntry) -> str:
+    margin = min(max((part.parity.psnr_db - part.parity.floor_db) / 60.0, 0.02), 1.0)
+    bar = f'<span class=bar><span style="width:{100 * margin:.0f}%"></span></span>'
+    cells = (
+        f"<b>{escape(part.part)}</b>",
+        part.precision,
+        _size(part.bytes),
+        f"{part.parity.psnr_db:.1f} dB {bar}",
+        f"{part.parity.floor_db:.0f} dB",
+        f"{part.parity.max_abs_error:.3g}",
+        str(part.parity.samples),
+        escape(", ".join(part.kept_float)) or "none",
+    )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _operations_section(manifest: Manifest) -> str:
+    rows = []
+    for part in manifest.parts:
+        left = "decided by the device" if part.undelegated is None else _counts(part.undelegated) or "none"
+        rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{_counts(part.operations)}</td><td>{left}</td></tr>")
+    backend = escape(TARGETS[manifest.target].backend)
+    head = f"<tr><th>network</th><th>operations</th><th>outside {backend}</th></tr>"
+    return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{escape(name)}&nbsp;{number}" for name, number in sorted(counts.items()))
+
+
+def _provenance_section(manifest: Manifest) -> str:
+    facts = {
+        "checkpoint": str(manifest.provenance["checkpoint_id"]),
+        "training data": str(manifest.provenance["training_data_licence"]),
+        "tools": ", ".join(f"{name} {version}" for name, version in sorted(manifest.provenance["tools"].items())),
+    }
+    rows = "".join(f"<tr><td><b>{key}</b></td><td>{escape(value)}</td></tr>" for key, value in facts.items())
+    return f"<section><h2>Origin</h2><table>{rows}</table></section>"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

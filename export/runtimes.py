@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,7 +35,7 @@ def load(target: str, path: Path, spec: GraphSpec) -> Runner:
 
 
 def _load_executorch(path: Path, spec: GraphSpec) -> Runner:
-    with _named(path):
+    with _named(path), _native_stderr_closed():
         from executorch.runtime import Runtime, Verification
 
         program = Runtime.get().load_program(path.read_bytes(), verification=Verification.InternalConsistency)
@@ -71,6 +73,20 @@ def _load_onnx(path: Path, spec: GraphSpec) -> Runner:
         return torch.from_numpy(output)
 
     return run
+
+
+@contextlib.contextmanager
+def _native_stderr_closed() -> Iterator[None]:
+    """Keeps the native library's probing of the processor, written past Python to descriptor 2, off the user's terminal."""
+    sys.stderr.flush()
+    saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(sink, 2)
+        yield
+    finally:
+        os.dup2(saved, 2)
+        os.close(saved)
+        os.close(sink)
 
 
 @contextlib.contextmanager

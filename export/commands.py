@@ -1,0 +1,148 @@
+"""The commands behind `python -m export`: each takes parsed flags, calls one typed function and returns a JSON-ready summary."""
+
+from __future__ import annotations
+
+import dataclasses
+from argparse import Namespace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textedit_core.errors import UsageError
+
+if TYPE_CHECKING:
+    from export.manifest import Manifest
+    from export.pipeline import ExportRequest
+
+
+def run_export(options: Namespace) -> dict[str, Any]:
+    """Builds bundles, or with --dry-run only plans them."""
+    from export.pipeline import export, plan
+    from export.progress import StageProgress
+
+    request = _request(options)
+    if options.dry_run:
+        _, plans = plan(request)
+        return {"plan": [_planned(each) for each in plans]}
+    with StageProgress() as progress:
+        made = export(request, progress)
+    return {"bundles": [_summary(path, manifest) for path, manifest in made]}
+
+
+def run_verify(options: Namespace) -> dict[str, Any]:
+    """Verifies a bundle."""
+    from export.progress import StageProgress
+    from export.verification import verify
+
+    with StageProgress() as progress:
+        result = verify(options.bundle, options.public_key, progress)
+    golden = {part: round(value, 2) for part, value in result.golden_db.items()}
+    return {"verified": str(options.bundle), "signed": result.manifest.signature is not None, "golden_db": golden}
+
+
+def run_inspect(options: Namespace) -> dict[str, Any]:
+    """Describes a bundle after checking every hash."""
+    from export.bundle import open_bundle
+
+    with open_bundle(options.bundle) as opened:
+        return {"bundles": [_summary(options.bundle, opened.manifest)]}
+
+
+def run_add_prompt(options: Namespace) -> dict[str, Any]:
+    """Adds a prompt."""
+    from export.amend import add_prompt
+    from export.progress import StageProgress
+
+    with StageProgress() as progress:
+        manifest = add_prompt(options.bundle, options.prompt, options.checkpoint, options.sign, progress)
+    return {"bundles": [_summary(options.bundle, manifest)]}
+
+
+def run_remove_prompt(options: Namespace) -> dict[str, Any]:
+    """Removes a prompt."""
+    from export.amend import remove_prompt
+
+    return {"bundles": [_summary(options.bundle, remove_prompt(options.bundle, options.prompt, options.sign))]}
+
+
+def run_preview(options: Namespace) -> dict[str, Any]:
+    """Edits a photo."""
+    from export.preview import preview
+
+    used = preview(options.bundle, options.photo, options.prompt, options.strength, options.out, options.landmarks)
+    return {"wrote": str(options.out), "prompt": options.prompt, "strength": used}
+
+
+def run_pack(options: Namespace) -> dict[str, Any]:
+    """Packs a bundle."""
+    from export.bundle import open_bundle, write_zip
+
+    if options.bundle.is_file():
+        raise UsageError(f"{str(options.bundle)!r} is a file already; pack takes a bundle directory")
+    with open_bundle(options.bundle) as opened:
+        write_zip(opened.root, options.out)
+    return {"wrote": str(options.out), "bytes": options.out.stat().st_size}
+
+
+def show(summary: dict[str, Any]) -> None:
+    """Prints a summary for people."""
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    for each in summary.get("bundles", []) + summary.get("plan", []):
+        table = Table(title=f"{each['path']}  ({each['target']}, {each['total_bytes'] / 1e6:.2f} MB)", title_justify="left")
+        for column in ("part", "precision", "bytes", "parity dB", "undelegated"):
+            table.add_column(column)
+        for part in each["parts"]:
+            left = part.get("undelegated")
+            cells = (part["part"], part["precision"], f"{part['bytes']:,}", part.get("psnr_db", ""), "" if left is None else sum(left.values()))
+            table.add_row(*(str(cell) for cell in cells))
+        console.print(table)
+    for key, value in summary.items():
+        if key not in ("bundles", "plan"):
+            console.print(f"{key}: {value}", soft_wrap=True)
+
+
+def _request(options: Namespace) -> ExportRequest:
+    from export.pipeline import ExportRequest
+
+    prompts = tuple(name.strip() for name in options.prompts.split(",") if name.strip())
+    request = ExportRequest(options.target, prompts, options.checkpoint, options.precision, signing_key=options.sign)
+    given = {"out": options.out, "parity_faces": options.parity_faces}
+    request = dataclasses.replace(request, **{key: value for key, value in given.items() if value is not None})
+    if request.parity_faces < 1:
+        raise UsageError(f"--parity-faces {request.parity_faces} measures nothing; give 1 or more")
+    return request
+
+
+def _planned(each: Any) -> dict[str, Any]:
+    parts = [{"part": spec.part, "precision": each.precision, "bytes": each.estimates[spec.part]} for spec in each.parts]
+    return {"path": str(each.path), "target": each.target.name, "parts": parts, "total_bytes": sum(part["bytes"] for part in parts)}
+
+
+def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
+    parts = [
+        {
+            "part": part.part,
+            "file": part.file,
+            "precision": part.precision,
+            "bytes": part.bytes,
+            "psnr_db": part.parity.psnr_db,
+            "floor_db": part.parity.floor_db,
+            "undelegated": part.undelegated,
+            "kept_float": list(part.kept_float),
+        }
+        for part in manifest.parts
+    ]
+    return {
+        "path": str(path),
+        "name": manifest.name,
+        "target": manifest.target,
+        "runtime": dataclasses.asdict(manifest.runtime),
+        "prompts": [prompt.id for prompt in manifest.prompts],
+        "parts": parts,
+        "network_bytes": sum(part.bytes for part in manifest.parts),
+        "total_bytes": sum(entry.bytes for entry in manifest.files),
+        "signed": manifest.signature is not None,
+        "checkpoint_id": manifest.provenance["checkpoint_id"],
+    }
