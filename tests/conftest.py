@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections.abc import Callable
 from io import BytesIO
 from pathlib import Path
 
@@ -132,3 +133,9 @@ def write_tiny_checkpoint(directory: Path) -> Checkpoint:
 def tiny_checkpoint(tmp_path: Path) -> Checkpoint:
     """A fresh untrained checkpoint of the tiny preset that the test may damage."""
     return write_tiny_checkpoint(tmp_path / "checkpoint")
+
+
+@pytest.fixture(scope="session")
+def tiny_checkpoint_factory() -> Callable[[Path], Checkpoint]:
+    """Writes such a checkpoint into any folder, for fixtures that outlive a test."""
+    return write_tiny_checkpoint

@@ -65,7 +65,9 @@ def test_train_evaluate_and_edit_from_the_command_line(noise_dataset: Path, tmp_
     assert Image.open(edited).size == (70, 50)
 
 
-def test_misspelt_names_exit_with_2(tiny_checkpoint: Checkpoint, noise_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_misspelt_names_exit_with_2(
+    tiny_checkpoint: Checkpoint, noise_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     train = ["--data", noise_dataset, "--out", tmp_path / "run", "--images", 8]
     assert _error_of(capsys, ["train", "editr", *train]) == (
         2,

@@ -1,0 +1,50 @@
+"""python -m benchmarks {latency}: flags become a typed call; no logic lives here."""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import sys
+from pathlib import Path
+
+from benchmarks.request import LatencyRequest
+from textedit_core.errors import TexteditError
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Parses the command line, runs the command and returns the exit status."""
+    options = _parser().parse_args(arguments)
+    try:
+        return options.run(options)
+    except TexteditError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="{latency}")
+    latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
+    latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")
+    latency.add_argument("--checkpoint", type=Path, help="what the bundle was exported from (default: the embedded reference)")
+    defaults = {field.name: field.default for field in dataclasses.fields(LatencyRequest)}
+    for name, meaning in (("threads", "threads of either side"), ("iterations", "timed pairs of runs"), ("warmup", "runs before those")):
+        latency.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
+    latency.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
+    latency.set_defaults(run=_run_latency)
+    return parser
+
+
+def _run_latency(options: argparse.Namespace) -> int:
+    from benchmarks.latency import format_table, measure, write_results
+
+    request = LatencyRequest(options.bundle, options.checkpoint, options.threads, options.iterations, options.warmup)
+    results = measure(request)
+    print(format_table(results))
+    if options.out is not None:
+        write_results(results, options.out)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,25 @@
+"""What a measurement was asked to do, with its defaults; light enough for --help."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class LatencyRequest:
+    """One latency measurement.
+
+    Attributes:
+        bundle: a bundle directory or stored zip.
+        checkpoint: what it was exported from; None is the embedded reference.
+        threads: threads that the runtime and PyTorch may use each.
+        iterations: timed pairs of runs per network.
+        warmup: untimed runs of both sides before those.
+    """
+
+    bundle: Path
+    checkpoint: Path | None = None
+    threads: int = 1
+    iterations: int = 30
+    warmup: int = 5
