@@ -1,4 +1,4 @@
-"""The embedded reference model: it is there, brings held-out faces back, edits them as the prompts say, and can be exported and verified."""
+"""The embedded reference model: it is there, brings held-out faces back, edits them as the prompts say, and exports to a valid bundle."""
 
 from __future__ import annotations
 
