@@ -24,7 +24,7 @@ class ClipStage:
     def __init__(self, model: ModelConfig, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
         self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
         tokenizer = PromptTokenizer.from_captions(data.captions(), model.clip.vocab_size, model.clip.context_length)
-        self.clip = ClipModel(model.clip, tokenizer)
+        self.clip = ClipModel(model.clip, tokenizer).to(memory_format=torch.channels_last)
         self.players = [Player("clip", self.clip, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -48,7 +48,7 @@ class IdentityStage:
 
     def __init__(self, model: ModelConfig, recipe: IdentityTraining, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
         self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
-        self.net = IdentityNet(model.identity)
+        self.net = IdentityNet(model.identity).to(memory_format=torch.channels_last)
         self.head = ArcFaceHead(model.identity.embed_dim, data.num_identities, recipe.scale, recipe.margin)
         self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
 

@@ -30,8 +30,8 @@ from textedit_core.training.perception_stages import ClipStage, IdentityStage
 
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px.
 STAGES: dict[str, LoopConfig] = {
-    "clip": LoopConfig(images=64_000, batch_size=128, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
-    "identity": LoopConfig(images=80_000, batch_size=64, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "clip": LoopConfig(images=56_000, batch_size=128, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "identity": LoopConfig(images=64_000, batch_size=64, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=100_000),
     "encoder": LoopConfig(images=40_000, learning_rate=1e-3),
     "editor": LoopConfig(images=8_000, learning_rate=2e-3, sample_images=2000),
@@ -92,7 +92,9 @@ def train(request: TrainRequest) -> Checkpoint:
 
 def _dataset(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset:
     styles = ("photo",) if request.stage in ("editor", "joint") else ("photo", "sketch")
-    return FaceDataset(request.data, split, model.decoder.img_resolution, styles)
+    # The judges look at images of this size, and at previews of about it when they guide an editor.
+    judged = request.stage in ("clip", "identity")
+    return FaceDataset(request.data, split, model.clip.image_size if judged else model.decoder.img_resolution, styles)
 
 
 def _build(request: TrainRequest, model: ModelConfig, data: FaceDataset, checkpoint: Checkpoint) -> Stage:
