@@ -30,8 +30,8 @@ from textedit_core.training.perception_stages import ClipStage, IdentityStage
 
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px.
 STAGES: dict[str, LoopConfig] = {
-    "clip": LoopConfig(images=56_000, batch_size=128, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
-    "identity": LoopConfig(images=64_000, batch_size=64, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "clip": LoopConfig(images=56_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=100_000),
     "encoder": LoopConfig(images=40_000, learning_rate=1e-3),
     "editor": LoopConfig(images=8_000, learning_rate=2e-3, sample_images=2000),
