@@ -130,6 +130,13 @@ class LoopConfig:
 
 
 @dataclass(frozen=True)
+class ClipTraining:
+    """Contrastive training: how many views of each person share a batch."""
+
+    views_per_person: int = 4
+
+
+@dataclass(frozen=True)
 class IdentityTraining:
     """ArcFace margin training (Deng et al. 2019): scale and angular margin in radians."""
 

@@ -82,8 +82,12 @@ class ClipModel(nn.Module):
             images: RGB float [B,3,H,W] in [-1,1].
             texts: B captions.
         """
-        targets = caption_targets(texts).to(images.device)
-        logits = self.logit_scale * self.encode_image(images) @ self.encode_text(texts).T
+        return self.embedding_loss(self.encode_image(images), texts)
+
+    def embedding_loss(self, image_embeddings: Tensor, texts: Sequence[str]) -> Tensor:
+        """`contrastive_loss` of images that are embedded already: unit-norm float [B,E] and B captions -> scalar."""
+        targets = caption_targets(texts).to(image_embeddings.device)
+        logits = self.logit_scale * image_embeddings @ self.encode_text(texts).T
         return 0.5 * (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets))
 
     def _prepare(self, image: Tensor) -> Tensor:

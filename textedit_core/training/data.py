@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,16 +17,6 @@ from textedit_core.errors import UserError
 from textedit_core.pixels import PixelSpec
 
 CACHE_NAME = "cache-{size}.npy"
-
-
-@dataclass(frozen=True)
-class FaceBatch:
-    """images float32 [B,3,S,S] in [-1,1]; scene_codes float32 [B,Z]; identities int64 [B]; captions one text per image."""
-
-    images: Tensor
-    scene_codes: Tensor
-    identities: Tensor
-    captions: list[str]
 
 
 class FaceDataset:
@@ -68,13 +57,6 @@ class FaceDataset:
         """float32 [B,3,S,S] in [-1,1] of the given rows of this split."""
         rows = self._rows[np.asarray(indices)]
         return self.pixel.from_uint8(torch.from_numpy(self._array[rows]))
-
-    def batch(self, indices: Tensor, generator: torch.Generator) -> FaceBatch:
-        """Collects rows `indices`; each image's caption is drawn from its own by `generator`."""
-        picks = torch.randint(1 << 30, (len(indices),), generator=generator).tolist()
-        captions = [self.labels[i]["captions"] for i in indices.tolist()]
-        chosen = [texts[pick % len(texts)] for texts, pick in zip(captions, picks, strict=True)]
-        return FaceBatch(self.images(indices), self.scene_codes[indices], self.identities[indices], chosen)
 
     def captions(self) -> list[str]:
         """Every caption of this split, with repetition."""

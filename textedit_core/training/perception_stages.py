@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import TOKENIZER_NAME, write_part
-from textedit_core.config import IdentityTraining, ModelConfig
+from textedit_core.config import ClipTraining, IdentityTraining, ModelConfig
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import ArcFaceHead, IdentityNet
 from textedit_core.perception.tokenizer import PromptTokenizer
@@ -17,21 +17,37 @@ from textedit_core.training.loop import Player
 
 
 class ClipStage:
-    """Trains the text-image model on the captions that the renderer wrote (symmetric InfoNCE)."""
+    """Trains the text-image model on the captions that the renderer wrote (symmetric InfoNCE).
+
+    A batch holds several views of each person, so that hair, sex and eyes tell nothing apart and the network has to look at age, mood
+    and style. Each image is embedded once and matched with each of its captions in turn, since texts are cheap and images are not.
+    """
 
     name = "clip"
 
-    def __init__(self, model: ModelConfig, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
+    def __init__(self, model: ModelConfig, recipe: ClipTraining, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
         self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
+        self.views = recipe.views_per_person
+        self.rows_of = [torch.nonzero(data.identities == person).flatten() for person in range(data.num_identities)]
+        self.captions_per_image = min(len(label["captions"]) for label in data.labels)
         tokenizer = PromptTokenizer.from_captions(data.captions(), model.clip.vocab_size, model.clip.context_length)
         self.clip = ClipModel(model.clip, tokenizer).to(memory_format=torch.channels_last)
         self.players = [Player("clip", self.clip, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        batch = self.data.batch(rows, generator)
-        images = jittered(batch.images, generator)
-        return {"loss": self.clip.contrastive_loss(images, batch.captions)}
+        rows = self._rows_of_some_people(generator)
+        images = jittered(self.data.images(rows), generator)
+        embeddings = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))
+        captions = [self.data.labels[row]["captions"] for row in rows.tolist()]
+        turns = range(self.captions_per_image)
+        losses = [self.clip.embedding_loss(embeddings, [texts[turn] for texts in captions]) for turn in turns]
+        return {"loss": torch.stack(losses).mean()}
+
+    def _rows_of_some_people(self, generator: torch.Generator) -> Tensor:
+        people = torch.randint(len(self.rows_of), (-(-self.batch_size // self.views),), generator=generator)
+        picks = torch.randint(1 << 30, (len(people), self.views), generator=generator)
+        rows = [self.rows_of[person][pick % len(self.rows_of[person])] for person, pick in zip(people.tolist(), picks, strict=True)]
+        return torch.cat(rows)[: self.batch_size]
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         return None
@@ -54,7 +70,7 @@ class IdentityStage:
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        images = jittered(self.data.images(rows), generator)
+        images = jittered(self.data.images(rows), generator).contiguous(memory_format=torch.channels_last)
         return {"loss": self.head.loss(self.net.embed(images), self.data.identities[rows])}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:

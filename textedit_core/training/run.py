@@ -10,6 +10,7 @@ import torch
 
 from textedit_core.checkpoints.store import Checkpoint, initialise_index, write_index
 from textedit_core.config import (
+    ClipTraining,
     DecoderTraining,
     EditorTraining,
     EncoderTraining,
@@ -30,9 +31,9 @@ from textedit_core.training.perception_stages import ClipStage, IdentityStage
 
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px.
 STAGES: dict[str, LoopConfig] = {
-    "clip": LoopConfig(images=56_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "clip": LoopConfig(images=80_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
-    "decoder": LoopConfig(images=100_000),
+    "decoder": LoopConfig(images=80_000),
     "encoder": LoopConfig(images=40_000, learning_rate=1e-3),
     "editor": LoopConfig(images=8_000, learning_rate=2e-3, sample_images=2000),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
@@ -50,7 +51,7 @@ class TrainRequest:
         out: the run's folder; its `checkpoint` subfolder is an ordinary checkpoint that grows with every stage.
         loop: the stage's pace.
         prompt: the text to train an editor for; the editor stage needs it.
-        decoder, encoder, editor, identity: the loss weights of the stages.
+        decoder, encoder, editor, identity, clip: the loss weights of the stages.
         parts: what joint fine-tuning moves.
     """
 
@@ -64,6 +65,7 @@ class TrainRequest:
     encoder: EncoderTraining = EncoderTraining()
     editor: EditorTraining = EditorTraining()
     identity: IdentityTraining = IdentityTraining()
+    clip: ClipTraining = ClipTraining()
     parts: tuple[str, ...] = PARTS
 
 
@@ -100,7 +102,7 @@ def _dataset(request: TrainRequest, model: ModelConfig, split: str) -> FaceDatas
 def _build(request: TrainRequest, model: ModelConfig, data: FaceDataset, checkpoint: Checkpoint) -> Stage:
     batch = request.loop.batch_size
     if request.stage == "clip":
-        return ClipStage(model, data, batch, checkpoint.directory)
+        return ClipStage(model, request.clip, data, batch, checkpoint.directory)
     if request.stage == "identity":
         return IdentityStage(model, request.identity, data, batch, checkpoint.directory)
     heldout = _dataset(request, model, "heldout")

@@ -46,17 +46,6 @@ def test_other_size_is_resized(folder: Path) -> None:
     assert FaceDataset(folder, "train", 16).images([0, 1]).shape == (2, 3, 16, 16)
 
 
-def test_batch_lines_up_rows_and_repeats_with_its_generator(folder: Path) -> None:
-    data = FaceDataset(folder, "train", 32)
-    rows = torch.tensor([5, 0, 9])
-    batch = data.batch(rows, torch.Generator().manual_seed(3))
-    again = data.batch(rows, torch.Generator().manual_seed(3))
-    assert batch.captions == again.captions
-    assert torch.equal(batch.images, data.images(rows.tolist()))
-    assert torch.equal(batch.scene_codes, data.scene_codes[rows])
-    assert all(caption in data.labels[row]["captions"] for caption, row in zip(batch.captions, [5, 0, 9], strict=True))
-
-
 def test_cache_is_used_and_replaced_when_images_are_added(folder: Path) -> None:
     FaceDataset(folder, "train", 32)
     cache = folder / "cache-32.npy"
