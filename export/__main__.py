@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import signal
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +18,8 @@ from export.targets import ALL_TARGETS, TARGETS
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line, runs one command and returns the exit status: 0 done, 1 failed, 2 used wrongly."""
+    # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given and given[0] in COMMANDS else "export"
     options = _parser(name).parse_args(given[1:] if name != "export" else given)
@@ -27,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", UserError.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; nothing was written", 130)
+        return _fail("interrupted; no unfinished bundle was left behind", 130)
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:

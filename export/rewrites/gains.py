@@ -8,6 +8,7 @@ demodulation: g * rsqrt(s^2 @ V + eps) = rsqrt(s^2 @ (V / g^2) + eps / g^2).
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 import torch
 from torch import fx
@@ -56,7 +57,7 @@ def _plan(graph_module: fx.GraphModule, node: object, user: fx.Node, gain: float
         layer = [arg for arg in node.args[1:3] if arg is not None]
         if not all(is_constant(arg) for arg in layer):
             return None
-        return [lambda arg=arg: _scale_constant(graph_module, node, arg, gain) for arg in layer]
+        return [partial(_scale_constant, graph_module, node, arg, gain) for arg in layer]
     if node.target in _HOMOGENEOUS or node.target in _MOVES_DATA:
         return _plan(graph_module, node.args[0], node, gain)
     if node.target == aten.rsqrt.default:
@@ -72,8 +73,13 @@ def _plan_sum(graph_module: fx.GraphModule, node: fx.Node, gain: float) -> list[
     if not isinstance(node.args[1], fx.Node):
         rest = _plan(graph_module, node.args[0], node, gain)
         return None if rest is None else [*rest, lambda: node.update_arg(1, node.args[1] * gain)]
-    sides = [_plan(graph_module, arg, node, gain) for arg in node.args]
-    return None if None in sides else [action for side in sides for action in side]
+    actions: list[Absorb] = []
+    for arg in node.args:
+        side = _plan(graph_module, arg, node, gain)
+        if side is None:
+            return None
+        actions += side
+    return actions
 
 
 def _plan_product(graph_module: fx.GraphModule, node: fx.Node, gain: float) -> list[Absorb] | None:

@@ -1,0 +1,62 @@
+"""Small random networks whose every term matters, and a checkpoint made of them."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import nn
+
+from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
+from textedit_core.config import ModelConfig, Prompt, tiny
+from textedit_core.decoder import MappingNetwork, build_decoder
+from textedit_core.editor import PromptEditor
+from textedit_core.encoder import Encoder
+
+PROMPTS = ("child", "smile")
+
+
+def quiet(target: str, stage: str, part: str) -> None:
+    """Progress that shows nothing."""
+
+
+def stirred(module: nn.Module) -> nn.Module:
+    """Gives zero-initialised parameters and batch-norm statistics values that matter, so that a lost term would show."""
+    with torch.no_grad():
+        for name, parameter in module.named_parameters():
+            if parameter.ndim == 0 or name.endswith("bias") or "leave" in name:
+                parameter.add_(torch.randn_like(parameter) * 0.2)
+        for name, buffer in module.named_buffers():
+            if name.endswith("running_mean") or name == "w_avg":
+                buffer.normal_().mul_(0.2)
+            if name.endswith("running_var"):
+                buffer.uniform_(0.5, 1.5)
+    return module.eval()
+
+
+def small_config() -> ModelConfig:
+    """The tiny preset on the smallest backbone of timm, to keep lowering short."""
+    config = tiny()
+    return dataclasses.replace(config, encoder=dataclasses.replace(config.encoder, backbone="test_efficientnet"))
+
+
+def write_checkpoint(directory: Path) -> Checkpoint:
+    """Writes a random checkpoint with two prompts and four faces per split."""
+    torch.manual_seed(0)
+    config = small_config()
+    write_part(directory, "encoder", stirred(Encoder(config.encoder)))
+    write_part(directory, "decoder", stirred(build_decoder(config.decoder)))
+    write_part(directory, "mapping", MappingNetwork(config.mapping))
+    for prompt in PROMPTS:
+        write_part(directory, f"editors/{prompt}", stirred(PromptEditor(config.editor)))
+    rng = np.random.default_rng(0)
+    for split in ("calibration", "heldout"):
+        (directory / "faces" / split).mkdir(parents=True)
+        for number in range(4):
+            coarse = Image.fromarray(rng.integers(0, 256, (5, 5, 3), dtype=np.uint8))
+            coarse.resize((64, 64), Image.Resampling.BICUBIC).save(directory / "faces" / split / f"{number}.jpg")
+    prompts = [Prompt(name, f"a {name} face", "a face", {"en": name.title()}) for name in PROMPTS]
+    return write_index(directory, config, prompts, {"dataset": {"world": {"licence": "CC0-1.0"}}})

@@ -1,0 +1,121 @@
+"""bundle.json: canonical bytes, its own digest, the schema, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from export.graphs import TensorSpec
+from export.manifest import (
+    FileEntry,
+    GoldenCase,
+    Manifest,
+    ParityEntry,
+    PartEntry,
+    PromptEntry,
+    RuntimeEntry,
+    is_safe_path,
+    parse,
+    serialise,
+)
+from textedit_core.errors import UserError
+
+
+def sample() -> Manifest:
+    """A manifest that describes a bundle of one prompt."""
+    image, w_plus = TensorSpec("image", (1, 3, 8, 8), minimum=-1.0, maximum=1.0), TensorSpec("w_plus", (1, 2, 4))
+    parity = ParityEntry(50.25, 45.0, 0.01, 8)
+
+    def part(name: str, source: TensorSpec, result: TensorSpec) -> PartEntry:
+        return PartEntry(name, f"models/{name}.onnx", "fp16", 10, source, result, parity, {"Conv": 3})
+
+    names = ("encoder", "editors/smile", "decoder")
+    return Manifest(
+        name="demo",
+        target="onnx",
+        runtime=RuntimeEntry("ONNX Runtime", "1.0", "CPU", "any"),
+        pixels={"size": 8, "minimum": -1.0, "maximum": 1.0, "channel_order": "RGB", "color_space": "sRGB", "layout": "NCHW"},
+        alignment={
+            "landmarks": ["left_eye", "right_eye", "nose", "left_mouth", "right_mouth"],
+            "template": [[0.4, 0.5], [0.6, 0.5], [0.5, 0.6], [0.4, 0.7], [0.6, 0.7]],
+            "crop_rule": {"eye_factor": 2.0, "mouth_factor": 1.8, "margin": 1.0, "drop": 0.1},
+        },
+        parts=(part("encoder", image, w_plus), part("editors/smile", w_plus, TensorSpec("delta_w", (1, 2, 4))), part("decoder", w_plus, image)),
+        prompts=(PromptEntry("smile", "a smile", "a face", {"de": "Lächeln"}, 1.0, 0.0, 1.5, "editors/smile", "models/editors/smile.onnx"),),
+        golden=(GoldenCase("encoder", "golden/input.png", "golden/w_plus.f32", (1, 2, 4), 45.0),),
+        provenance={"checkpoint_id": "demo-1", "training_data_licence": "CC0-1.0", "tools": {"torch": "2"}},
+        files=tuple(FileEntry(f"models/{name}.onnx", 10, "0" * 64) for name in names),
+    )
+
+
+def changed(edit: Callable[[dict[str, Any]], None]) -> bytes:
+    """The sample's bytes after an edit, with a digest that fits again."""
+    values = json.loads(serialise(sample()))
+    edit(values)
+    values["manifest_sha256"] = ""
+    blank = (json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False) + "\n").encode()
+    digest = hashlib.sha256(blank).hexdigest()
+    return blank.replace(b'"manifest_sha256": ""', f'"manifest_sha256": "{digest}"'.encode())
+
+
+def test_round_trip() -> None:
+    assert parse(serialise(sample()), "bundle.json") == sample()
+    assert serialise(parse(serialise(sample()), "bundle.json")) == serialise(sample())
+
+
+def test_digest_is_checkable_without_a_json_writer() -> None:
+    # What Kotlin and Swift do: take the digits out of the bytes and hash the rest.
+    raw = serialise(sample())
+    found = re.search(rb'"manifest_sha256": "([0-9a-f]{64})"', raw)
+    assert found is not None
+    rest = raw[: found.start(1)] + raw[found.end(1) :]
+    assert hashlib.sha256(rest).hexdigest().encode() == found.group(1)
+
+
+def test_every_flipped_byte_is_noticed() -> None:
+    raw = serialise(sample())
+    for position in range(0, len(raw), 7):
+        damaged = bytearray(raw)
+        damaged[position] ^= 1
+        with pytest.raises(UserError, match=r"bundle\.json"):
+            parse(bytes(damaged), "bundle.json")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda v: v.update(schema_version=2), "schema_version 2; this tool reads 1: update"),
+        (lambda v: v.update(schema_version=0), "export the bundle again"),
+        (lambda v: v.update(schema_version=True), "no integer schema_version"),
+        (lambda v: v.update(extra=1), "breaks the bundle schema"),
+        (lambda v: v["files"][0].update(path="../evil"), "unsafe path '../evil'"),
+        (lambda v: v["files"][0].update(path="/etc/passwd"), "unsafe path"),
+        (lambda v: v["files"][0].update(path="a\\b"), "unsafe path"),
+        (lambda v: v["files"].append(v["files"][0]), "lists a file twice"),
+        (lambda v: v["files"].append({**v["files"][0], "path": "models/ENCODER.onnx"}), "lists a file twice"),
+        (lambda v: v["files"][0].update(bytes=-1), "breaks the bundle schema at files/0/bytes"),
+        (lambda v: v.update(target="symbian"), "breaks the bundle schema at target"),
+    ],
+)
+def test_refuses(edit: Callable[[dict[str, Any]], None], message: str) -> None:
+    with pytest.raises(UserError, match=re.escape(message)):
+        parse(changed(edit), "bundle.json")
+
+
+@pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 100_000])
+def test_refuses_what_is_no_manifest(raw: bytes) -> None:
+    with pytest.raises(UserError, match=r"^bundle\.json"):
+        parse(raw, "bundle.json")
+
+
+@pytest.mark.parametrize(
+    ("path", "safe"),
+    [("a/b.c", True), ("a/./b", False), ("a//b", False), ("..", False), ("", False), ("a/..", False), ("C:/x", False), ("a\nb", False), ("é", True)],
+)
+def test_safe_paths(path: str, safe: bool) -> None:
+    assert is_safe_path(path) is safe
