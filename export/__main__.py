@@ -10,10 +10,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from textedit_core.errors import TexteditError, UserError
-
 from export import commands
 from export.targets import ALL_TARGETS, TARGETS
+from textedit_core.errors import TexteditError, UserError
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -98,7 +97,9 @@ def _preview_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("photo", type=Path, help="any image that Pillow reads")
     parser.add_argument("--prompt", required=True, metavar="ID")
     parser.add_argument("--strength", type=float, metavar="X", help="default: the prompt's own")
-    parser.add_argument("--landmarks", metavar="X,Y", help="left eye, right eye, nose, left and right mouth corner, in pixels, as 'x,y x,y ...'")
+    parser.add_argument(
+        "--landmarks", metavar="X,Y", help="left eye, right eye, nose, left and right mouth corner, in pixels, as 'x,y x,y ...'"
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="IMAGE")
 
 

@@ -7,14 +7,13 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textedit_core.errors import UserError, unknown_name
-
 from export import bundle, golden, manifest, parity
 from export.graphs import DECODER, ENCODER, editor_part, example_input, graph_spec
 from export.pipeline import ExportRequest, Networks, Plan, Progress, load, make_part, prompt_entry, provenance, reference_outputs
 from export.report import REPORT_FILE, write_report
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import load_part
+from textedit_core.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
     from export.runtimes import Runner
@@ -127,9 +126,8 @@ def _require_decoder(opened: bundle.Bundle, networks: Networks, precision: str) 
 
 
 def _rewrite_report(opened: bundle.Bundle, root: Path, changed: manifest.Manifest, fresh: dict[str, Runner]) -> None:
-    from textedit_core.pixels import PixelSpec
-
     from export.samples import load_face
+    from textedit_core.pixels import PixelSpec
 
     runners = {part.part: fresh.get(part.part) or load_part(opened, part.part) for part in changed.parts}
     face = load_face(opened.file(golden.INPUT), PixelSpec(**changed.pixels))

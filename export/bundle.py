@@ -14,11 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from textedit_core.errors import UserError
-
 from export import signing
-from export.manifest import MANIFEST_FILE, MAX_MANIFEST_BYTES, SIGNATURE_FILE, FileEntry, Manifest, SignatureEntry
-from export.manifest import is_safe_path, parse, serialise
+from export.manifest import (
+    MANIFEST_FILE,
+    MAX_MANIFEST_BYTES,
+    SIGNATURE_FILE,
+    FileEntry,
+    Manifest,
+    SignatureEntry,
+    is_safe_path,
+    parse,
+    serialise,
+)
+from textedit_core.errors import UserError
 
 BUNDLE_SUFFIX = ".textedit"
 # Far above any bundle of phone networks, far below what exhausts a server that receives one.

@@ -95,7 +95,13 @@ def show(summary: dict[str, Any]) -> None:
             table.add_column(column)
         for part in each["parts"]:
             left = part.get("undelegated")
-            cells = (part["part"], part["precision"], f"{part['bytes']:,}", part.get("psnr_db", ""), "" if left is None else sum(left.values()))
+            cells = (
+                part["part"],
+                part["precision"],
+                f"{part['bytes']:,}",
+                part.get("psnr_db", ""),
+                "" if left is None else sum(left.values()),
+            )
             table.add_row(*(str(cell) for cell in cells))
         console.print(table)
     for key, value in summary.items():

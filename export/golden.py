@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textedit_core.errors import UserError
-
 from export.graphs import DECODER, ENCODER
 from export.manifest import GoldenCase, Manifest
 from export.parity import psnr_db
 from export.samples import load_face
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,9 +10,8 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from textedit_core.errors import UserError
-
 from export.graphs import GraphSpec, TensorSpec
+from textedit_core.errors import UserError
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "bundle.json"

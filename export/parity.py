@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from textedit_core.errors import UserError
-
 from export.manifest import ParityEntry
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -9,11 +9,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textedit_core.errors import UsageError
-
 from export import bundle, manifest
 from export.graphs import DECODER, ENCODER, GraphSpec, editor_part, example_input, graph_spec
 from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
+from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textedit_core.errors import UsageError
-
 from export.amend import find_prompt
 from export.bundle import open_bundle
 from export.graphs import DECODER, ENCODER
 from export.verification import load_part
+from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
     from export.manifest import PromptEntry

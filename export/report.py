@@ -9,13 +9,12 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textedit_core.latents import apply_edit
-from textedit_core.pixels import PixelSpec
-
 from export.graphs import DECODER, ENCODER
 from export.manifest import Manifest, PartEntry, PromptEntry
 from export.report_style import PROOFS, STYLE
 from export.targets import TARGETS
+from textedit_core.latents import apply_edit
+from textedit_core.pixels import PixelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -31,8 +31,8 @@ li{margin-bottom:8px}
 
 _COMMON = (
     "<b>Pictures</b> come from the files in this bundle, run on the exporting machine, not from the training code.",
-    "<b>Parity</b> is 20&nbsp;log<sub>10</sub>(range&nbsp;/&nbsp;RMSE) between a file and the fp32 network on held-out faces, where range is "
-    "the largest minus the smallest value that the fp32 network gives. It proves that the lowering kept the function; it says nothing "
+    "<b>Parity</b> is 20&nbsp;log<sub>10</sub>(range&nbsp;/&nbsp;RMSE) between a file and the fp32 network on held-out faces, where range "
+    "is the largest minus the smallest value that the fp32 network gives. It proves that the lowering kept the function; it says nothing "
     "about how good the function is.",
     "<b>Hashes</b> in bundle.json prove that the files are the ones that were measured.",
     "<b>Golden vectors</b> let a device repeat the measurement on one face; run them after installing.",

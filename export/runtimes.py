@@ -9,9 +9,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textedit_core.errors import UserError
-
 from export.graphs import GraphSpec
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor

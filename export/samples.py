@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.graphs import DECODER, EDITORS, ENCODER
 from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
-
-from export.graphs import DECODER, ENCODER, EDITORS
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -64,7 +63,9 @@ def collect(checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, 
 
     paths = checkpoint.faces(split)
     if not paths:
-        raise UserError(f"checkpoint {str(checkpoint.directory)!r} has no faces/{split}/*.jpg; export needs them to calibrate and to measure")
+        raise UserError(
+            f"checkpoint {str(checkpoint.directory)!r} has no faces/{split}/*.jpg; export needs them to calibrate and to measure"
+        )
     chosen = tuple(paths[i * len(paths) // min(count, len(paths))] for i in range(min(count, len(paths))))
     images = tuple(load_face(path, checkpoint.config.pixel) for path in chosen)
     with torch.no_grad():
@@ -84,6 +85,7 @@ def load_face(path: Path, pixels: PixelSpec) -> Tensor:
         UserError: the file is not a readable image.
     """
     from PIL import Image
+
     from textedit_core.pixels import open_photo
 
     photo = open_photo(path)

@@ -9,10 +9,9 @@ from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textedit_core.errors import UserError
-
 from export.graphs import trace
 from export.lowering.result import Lowered, count
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn

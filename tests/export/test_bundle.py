@@ -168,13 +168,14 @@ def test_hostile_zips_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_overlapping_members_are_refused(folder: Path, tmp_path: Path) -> None:
-    # Each directory record announces ten bytes; together they announce more than the archive holds.
+    # Ten directory records share one member's thousand bytes.
     zipped = tmp_path / "z.zip"
     with zipfile.ZipFile(zipped, "w") as archive:
         archive.writestr("a", bytes(1000))
         for number in range(9):
             clone = zipfile.ZipInfo(f"b{number}")
             clone.file_size = clone.compress_size = 1000
+            clone.header_offset = 0
             archive.filelist.append(clone)
     refused(zipped, "more than the archive itself")
 

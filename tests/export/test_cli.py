@@ -26,7 +26,8 @@ def failure(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> tuple[i
 
 
 def test_help_imports_no_sdk(repository: Path) -> None:
-    code = f"import sys\ntry:\n    from export.__main__ import main\n    main(['--help'])\nexcept SystemExit:\n    pass\nprint([m for m in {SDKS!r} if m in sys.modules])"
+    listing = f"print([m for m in {SDKS!r} if m in sys.modules])"
+    code = f"import sys\nfrom export.__main__ import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    {listing}"
     result = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
     for target in TARGETS:
@@ -60,7 +61,18 @@ def test_missing_target_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_dry_run_plans_and_writes_nothing(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    flags = ["--target", "all", "--prompts", "smile,smile", "--checkpoint", str(checkpoint.directory), "--out", str(tmp_path), "--dry-run", "--json"]
+    flags = [
+        "--target",
+        "all",
+        "--prompts",
+        "smile,smile",
+        "--checkpoint",
+        str(checkpoint.directory),
+        "--out",
+        str(tmp_path),
+        "--dry-run",
+        "--json",
+    ]
     assert main(flags) == 0
     plans = json.loads(capsys.readouterr().out)["plan"]
     assert [plan["target"] for plan in plans] == list(TARGETS)

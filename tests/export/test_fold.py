@@ -62,7 +62,12 @@ CASES = {
         (fold_batch_norm,),
         aten.batch_norm.default,
     ),
-    "bias": (Lambda(lambda m, x: m.layers[0](x) + m.table[0], nn.Linear(6, 4)), (2, 6), (fold_constants, fold_added_biases), aten.add.Tensor),
+    "bias": (
+        Lambda(lambda m, x: m.layers[0](x) + m.table[0], nn.Linear(6, 4)),
+        (2, 6),
+        (fold_constants, fold_added_biases),
+        aten.add.Tensor,
+    ),
     "gain behind a layer": (
         Lambda(lambda m, x: F.leaky_relu(m.layers[0](x), 0.2) * 1.5, nn.Conv2d(3, 4, 3)),
         (1, 3, 5, 5),
@@ -73,7 +78,12 @@ CASES = {
     "unsqueeze": (Lambda(lambda m, x: x[:, :, None, None] * 2.0), (1, 4), (unsqueeze_as_reshape,), aten.unsqueeze.default),
     "matmul": (Lambda(lambda m, x: x @ m.table), (2, 3), (matmul_as_linear,), aten.matmul.default),
     "hard sigmoid": (Lambda(lambda m, x: F.hardsigmoid(4 * x)), (3, 4), (hardsigmoid_as_clamp,), aten.hardsigmoid.default),
-    "in place": (Lambda(lambda m, x: F.relu(m.layers[0](x), inplace=True), nn.Linear(4, 4)), (2, 4), (make_functional,), aten.relu_.default),
+    "in place": (
+        Lambda(lambda m, x: F.relu(m.layers[0](x), inplace=True), nn.Linear(4, 4)),
+        (2, 4),
+        (make_functional,),
+        aten.relu_.default,
+    ),
     "identities": (Lambda(lambda m, x: x.to(torch.float32).expand(1, -1) + 1), (1, 4), (remove_identities,), aten.expand.default),
 }
 

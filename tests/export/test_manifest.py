@@ -45,8 +45,14 @@ def sample() -> Manifest:
             "template": [[0.4, 0.5], [0.6, 0.5], [0.5, 0.6], [0.4, 0.7], [0.6, 0.7]],
             "crop_rule": {"eye_factor": 2.0, "mouth_factor": 1.8, "margin": 1.0, "drop": 0.1},
         },
-        parts=(part("encoder", image, w_plus), part("editors/smile", w_plus, TensorSpec("delta_w", (1, 2, 4))), part("decoder", w_plus, image)),
-        prompts=(PromptEntry("smile", "a smile", "a face", {"de": "Lächeln"}, 1.0, 0.0, 1.5, "editors/smile", "models/editors/smile.onnx"),),
+        parts=(
+            part("encoder", image, w_plus),
+            part("editors/smile", w_plus, TensorSpec("delta_w", (1, 2, 4))),
+            part("decoder", w_plus, image),
+        ),
+        prompts=(
+            PromptEntry("smile", "a smile", "a face", {"de": "Lächeln"}, 1.0, 0.0, 1.5, "editors/smile", "models/editors/smile.onnx"),
+        ),
         golden=(GoldenCase("encoder", "golden/input.png", "golden/w_plus.f32", (1, 2, 4), 45.0),),
         provenance={"checkpoint_id": "demo-1", "training_data_licence": "CC0-1.0", "tools": {"torch": "2"}},
         files=tuple(FileEntry(f"models/{name}.onnx", 10, "0" * 64) for name in names),
@@ -115,7 +121,17 @@ def test_refuses_what_is_no_manifest(raw: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("path", "safe"),
-    [("a/b.c", True), ("a/./b", False), ("a//b", False), ("..", False), ("", False), ("a/..", False), ("C:/x", False), ("a\nb", False), ("é", True)],
+    [
+        ("a/b.c", True),
+        ("a/./b", False),
+        ("a//b", False),
+        ("..", False),
+        ("", False),
+        ("a/..", False),
+        ("C:/x", False),
+        ("a\nb", False),
+        ("é", True),
+    ],
 )
 def test_safe_paths(path: str, safe: bool) -> None:
     assert is_safe_path(path) is safe

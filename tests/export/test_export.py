@@ -1,0 +1,144 @@
+"""Whole exports of a tiny random checkpoint: every target, determinism, amendments, previews, refusals."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from export import pipeline
+from export.__main__ import main
+from export.amend import add_prompt, remove_prompt
+from export.bundle import open_bundle, walk_files
+from export.golden import read_tensor
+from export.pipeline import ExportRequest, export
+from export.targets import PARITY_FLOOR_DB, TARGETS
+from export.verification import verify
+from tests.export.conftest import BuildBundle
+from tests.export.networks import quiet
+from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.errors import UsageError, UserError
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_a_bundle_holds_what_it_says_and_runs(target: str, bundles: BuildBundle) -> None:
+    path = bundles(target)
+    result = verify(path)
+    manifest, expected = result.manifest, TARGETS[target]
+    assert manifest.target == target and [prompt.id for prompt in manifest.prompts] == ["smile"]
+    assert [part.part for part in manifest.parts] == ["encoder", "editors/smile", "decoder"]
+    assert [part.output.name for part in manifest.parts] == ["w_plus", "delta_w", "image"]
+    for part in manifest.parts:
+        assert part.precision == expected.default_precision and part.file.endswith(expected.suffix)
+        assert part.parity.psnr_db >= part.parity.floor_db == PARITY_FLOOR_DB[part.precision]
+        assert part.undelegated in (None, {}), "XNNPACK takes every operation of the project's networks"
+    assert set(result.golden_db) == {part.part for part in manifest.parts}
+    assert manifest.provenance["training_data_licence"] == "CC0-1.0"
+
+
+def test_golden_files_are_raw_float32(bundles: BuildBundle) -> None:
+    with open_bundle(bundles("onnx")) as opened:
+        (case,) = [case for case in opened.manifest.golden if case.part == "decoder"]
+        assert opened.file(case.output).stat().st_size == 4 * 3 * 32 * 32
+        assert read_tensor(opened.file(case.output), case.shape).shape == (1, 3, 32, 32)
+        assert Image.open(opened.file("golden/input.png")).size == (32, 32)
+
+
+def test_report_is_self_contained_and_tells_what_was_measured(bundles: BuildBundle) -> None:
+    page = (bundles("onnx") / "report.html").read_text("utf8")
+    assert page.count("data:image/jpeg;base64,") == 2 * 5  # two faces: photo, reconstruction, three strengths
+    assert "http" not in page and 'src="/' not in page
+    for fact in ("encoder", "editors/smile", "decoder", "a smile face", "CC0-1.0"):
+        assert fact in page
+
+
+def test_export_twice_gives_the_same_bytes(checkpoint: Checkpoint, bundles: BuildBundle, tmp_path: Path, repository: Path) -> None:
+    # Another process with another hash seed: sets and dictionaries of hashed names must not show.
+    where = ["--checkpoint", str(checkpoint.directory), "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "export", "--target", "ios", "--prompts", "smile", "--parity-faces", "2", *where]
+    subprocess.run(command, cwd=repository, check=True, capture_output=True, env={**os.environ, "PYTHONHASHSEED": "7"})
+    (again,) = tmp_path.iterdir()
+    first = bundles("ios")
+    for path in walk_files(first):
+        assert (first / path).read_bytes() == (again / path).read_bytes(), path
+    assert set(walk_files(again)) == set(walk_files(first))
+
+
+def test_a_damaged_network_is_named_before_it_runs(onnx_bundle: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    network = onnx_bundle / "models/decoder.onnx"
+    whole = bytearray(network.read_bytes())
+    whole[len(whole) // 2] ^= 1
+    network.write_bytes(whole)
+    assert main(["verify", str(onnx_bundle)]) == 1
+    assert "error: models/decoder.onnx does not match its sha256" in capsys.readouterr().err
+
+
+def test_prompts_come_and_go_alone(checkpoint: Checkpoint, onnx_bundle: Path) -> None:
+    before = {path: (onnx_bundle / path).read_bytes() for path in walk_files(onnx_bundle)}
+    grown = add_prompt(onnx_bundle, "child", checkpoint.directory, None, quiet)
+    assert [prompt.id for prompt in grown.prompts] == ["smile", "child"]
+    for name in ("models/encoder.onnx", "models/decoder.onnx", "models/editors/smile.onnx", "golden/image.f32"):
+        assert (onnx_bundle / name).read_bytes() == before[name]
+    assert set(verify(onnx_bundle).golden_db) == {"encoder", "decoder", "editors/smile", "editors/child"}
+    with pytest.raises(UserError, match="already has prompt 'child'"):
+        add_prompt(onnx_bundle, "child", checkpoint.directory, None, quiet)
+    remove_prompt(onnx_bundle, "child", None)
+    after = {path: (onnx_bundle / path).read_bytes() for path in walk_files(onnx_bundle)}
+    assert set(after) == set(before)
+    assert {path for path in after if after[path] != before[path]} <= {"bundle.json", "report.html"}
+    verify(onnx_bundle)
+
+
+def test_amending_refuses_what_does_not_belong(checkpoint: Checkpoint, onnx_bundle: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="unknown prompt 'smlie'; this bundle has: smile"):
+        remove_prompt(onnx_bundle, "smlie", None)
+    with pytest.raises(UsageError, match="unknown prompt 'old'; this checkpoint has: child, smile"):
+        add_prompt(onnx_bundle, "old", checkpoint.directory, None, quiet)
+    other = shutil.copytree(checkpoint.directory, tmp_path / "other")
+    index = json.loads((other / "checkpoint.json").read_text())
+    index["files"]["decoder.safetensors"]["sha256"] = "0" * 64
+    (other / "checkpoint.json").write_text(json.dumps(index))
+    with pytest.raises(UserError, match="another encoder or decoder"):
+        add_prompt(onnx_bundle, "child", other, None, quiet)
+
+
+def test_below_the_floor_nothing_is_written(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "PARITY_FLOOR_DB", {"fp16": 150.0})
+    request = ExportRequest("onnx", ("smile",), checkpoint.directory, out=tmp_path / "out", parity_faces=1, calibration_faces=1)
+    with pytest.raises(UserError, match="onnx encoder .* the floor is 150 dB"):
+        export(request, quiet)
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_an_unwritable_folder_costs_no_lowering(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "file").write_text("in the way")
+    flags = ["--target", "onnx", "--prompts", "smile", "--checkpoint", str(checkpoint.directory), "--out", str(tmp_path / "file")]
+    assert main(flags) == 1
+    assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: cannot write ")
+
+
+@pytest.mark.parametrize("target", list(TARGETS))
+def test_preview_edits_a_photo(target: str, bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo = tmp_path / "photo.png"
+    Image.effect_noise((60, 40), 40).convert("RGB").save(photo)
+    flags = ["preview", str(bundles(target)), str(photo), "--prompt", "smile", "--out", str(tmp_path / "out.png")]
+    assert main([*flags, "--strength", "0.5"]) == 0
+    result = Image.open(tmp_path / "out.png")
+    assert result.size == (60, 40) and result.tobytes() != Image.open(photo).tobytes()
+    capsys.readouterr()
+    assert main([*flags, "--strength", "9"]) == 2
+    assert "strength 9 is outside 0 to 1.5" in capsys.readouterr().err
+
+
+def test_pack_and_inspect(bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["pack", str(bundles("onnx")), "--out", str(tmp_path / "b.zip")]) == 0
+    capsys.readouterr()
+    assert main(["inspect", str(tmp_path / "b.zip"), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)["bundles"]
+    assert summary["prompts"] == ["smile"] and summary["target"] == "onnx"
