@@ -29,6 +29,7 @@ from textedit_core.synthetic.stylize import pencil_sketch
 _SKETCH_SHARE = 0.25
 _IDENTITY_STREAM, _VIEW_STREAM, _CAPTION_STREAM = range(3)
 _renderer: Renderer | None = None
+_renderer_arguments: tuple[Path, int, Path] | None = None
 
 
 @dataclass(frozen=True)
@@ -124,14 +125,23 @@ def _record(task: ImageTask, seed: int, landmarks: NDArray[np.float64], data: by
 
 
 def _start_worker(assets: str, resolution: int, cache: str) -> None:
+    global _renderer_arguments
+    _renderer_arguments = (Path(assets), resolution, Path(cache))
+
+
+def _worker_renderer() -> Renderer:
+    """The process's renderer, made by its first task: an error in a pool's initializer would reach nobody."""
     global _renderer
-    _renderer = Renderer(Path(assets), resolution=resolution, cache=Path(cache))
+    if _renderer is None:
+        assert _renderer_arguments is not None
+        assets, resolution, cache = _renderer_arguments
+        _renderer = Renderer(assets, resolution=resolution, cache=cache)
+    return _renderer
 
 
 def _draw_group(group: list[ImageTask], folder: str, seed: int) -> int:
     """Draws the photo and, when asked for, the sketch of one view."""
-    assert _renderer is not None
-    drawn = _renderer.draw(group[0].scene.with_style("photo"))
+    drawn = _worker_renderer().draw(group[0].scene.with_style("photo"))
     for task in group:
         pixels = pencil_sketch(drawn.photo, drawn.depth) if task.scene.style == "sketch" else drawn.photo
         data = _png(pixels)

@@ -55,7 +55,7 @@ class _Item:
     name: str
     kind: int
     texture: str
-    tint: tuple[float, float, float]
+    tint: tuple[float, ...]
     tone: tuple[float, float] = (1.0, 1.0)
 
 

@@ -111,7 +111,8 @@ class SceneParameters:
 
 def scene_from_dict(data: dict[str, Any]) -> SceneParameters:
     """Restores what `SceneParameters.to_dict` returned."""
-    return SceneParameters(**{k: tuple(v) if isinstance(v, list) else v for k, v in data.items()})
+    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
+    return SceneParameters(**fields)
 
 
 def skin_weights(scene: SceneParameters) -> tuple[float, ...]:
