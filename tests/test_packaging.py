@@ -5,16 +5,14 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parent.parent
 
 
 def _settings() -> dict:
-    if sys.version_info < (3, 11):
-        tomllib = pytest.importorskip("pip._vendor.tomli", reason="needs a TOML reader: Python 3.11 or a pip that carries one")
-    else:
+    if sys.version_info >= (3, 11):
         import tomllib
+    else:
+        import tomli as tomllib
     return tomllib.loads((ROOT / "pyproject.toml").read_text("utf8"))
 
 
