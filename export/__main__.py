@@ -17,8 +17,6 @@ from textedit_core.errors import TexteditError, UserError
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line, runs one command and returns the exit status: 0 done, 1 failed, 2 used wrongly."""
-    # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     given = sys.argv[1:] if arguments is None else arguments
     name = given[0] if given and given[0] in COMMANDS else "export"
     options = _parser(name).parse_args(given[1:] if name != "export" else given)
@@ -128,4 +126,6 @@ COMMANDS: dict[str, Command] = {
 
 
 if __name__ == "__main__":
+    # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())
