@@ -234,6 +234,7 @@ def _gelu(v: Values) -> Tensor:
 
 # Meanings follow the MIL operation reference of coremltools (coremltools.converters.mil.mil.ops.defs).
 OPERATIONS: dict[str, Callable[[Values], Any]] = {
+    "abs": lambda v: v["x"].abs(),
     "add": _binary(torch.add),
     "avg_pool": _average_pool,
     "cast": lambda v: v["x"],
@@ -247,6 +248,8 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "leaky_relu": lambda v: F.leaky_relu(v["x"], _number(v["alpha"])),
     "linear": lambda v: F.linear(v["x"], v["weight"], v.get("bias")),
     "matmul": _matmul,
+    "maximum": _binary(torch.maximum),
+    "minimum": _binary(torch.minimum),
     "mul": _binary(torch.mul),
     "pixel_shuffle": lambda v: F.pixel_shuffle(v["x"], int(v["upscale_factor"])),
     "pow": _binary(torch.pow),
