@@ -40,16 +40,16 @@ def _same_tensor(node: fx.Node, source: object) -> bool:
 def make_functional(graph_module: fx.GraphModule) -> None:
     """Turns in-place activations into functional ones.
 
-    Sound for a network whose in-place operations overwrite a value that nothing else reads afterwards, which is checked.
+    Sound when nothing but the in-place operation reads the value that it overwrites, directly or through a view, which is checked.
 
     Raises:
-        ValueError: an overwritten value is read again.
+        ValueError: an overwritten value has another reader.
     """
     for node in graph_module.graph.nodes:
         if node.target in _FUNCTIONAL:
-            later = [user for user in node.args[0].users if user is not node and node < user]
-            if later:
-                raise ValueError(f"{node.name} overwrites {node.args[0].name}, which {later[0].name} reads afterwards")
+            others = [user.name for user in node.args[0].users if user is not node]
+            if others:
+                raise ValueError(f"{node.name} overwrites {node.args[0].name}, which {others[0]} reads too")
             node.target = _FUNCTIONAL[node.target]
 
 

@@ -175,7 +175,7 @@ def test_overlapping_members_are_refused(folder: Path, tmp_path: Path) -> None:
         for number in range(9):
             clone = zipfile.ZipInfo(f"b{number}")
             clone.file_size = clone.compress_size = 1000
-            clone.header_offset = 0
+            clone.header_offset = clone.CRC = 0
             archive.filelist.append(clone)
     refused(zipped, "more than the archive itself")
 

@@ -113,10 +113,14 @@ def test_a_gain_with_a_second_reader_stays() -> None:
     assert aten.mul.Tensor in targets(result)
 
 
-def test_overwriting_a_value_that_is_read_again_is_refused() -> None:
-    module = Lambda(lambda m, x: (y := m.layers[0](x)).relu_() + y, nn.Linear(4, 4))
+def test_overwriting_a_value_that_a_view_reads_is_refused() -> None:
+    def overwrite(module: Lambda, x: Tensor) -> Tensor:
+        y = module.layers[0](x)
+        seen = y.view(-1)
+        return y.relu_() + seen.sum()
+
     with pytest.raises(ValueError, match="overwrites"):
-        rewritten(module, torch.randn(2, 4), make_functional)
+        rewritten(Lambda(overwrite, nn.Linear(4, 4)), torch.randn(2, 4), make_functional)
 
 
 @pytest.mark.parametrize("kind", ["encoder", "decoder", "editor"])
