@@ -29,8 +29,8 @@ def rewrites() -> tuple[Rewrite, ...]:
     from export.rewrites.gains import sink_gains
 
     return (
-        make_functional,
         remove_identities,
+        make_functional,
         fold_constants,
         fold_batch_norm,
         matmul_as_linear,
