@@ -131,9 +131,10 @@ class LoopConfig:
 
 @dataclass(frozen=True)
 class ClipTraining:
-    """Contrastive training: how many views of each person share a batch."""
+    """Contrastive training: how many views of each person share a batch, and the weight of reading smile, age, sex and style."""
 
     views_per_person: int = 4
+    attribute_weight: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -152,8 +153,8 @@ class DecoderTraining:
     pixel: float = 1.0
     perceptual: float = 0.2
     adversarial: float = 0.0
-    preview_share: float = 0.55
-    perceptual_share: float = 0.6
+    preview_share: float = 0.7
+    perceptual_share: float = 0.5
     adversarial_share: float = 0.2
 
 

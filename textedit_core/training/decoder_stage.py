@@ -39,7 +39,9 @@ class DecoderStage:
         self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
         self.directory = checkpoint.directory
         decoder = build_decoder(model.decoder).to(memory_format=torch.channels_last)
-        self.networks = nn.ModuleDict({"mapping": MappingNetwork(model.mapping), "decoder": decoder})
+        mapping = MappingNetwork(model.mapping)
+        mapping.standardise(data.scene_codes)
+        self.networks = nn.ModuleDict({"mapping": mapping, "decoder": decoder})
         size = model.decoder.img_resolution
         self.focus = {side: template_focus(side) for side in (size, size // 2)}
         extractor = checkpoint.load_clip().features if recipe.perceptual else None
