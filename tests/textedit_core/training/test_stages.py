@@ -22,7 +22,7 @@ SMILE = Prompt("smile", "a girl with smile face", "a girl with neutral face", {"
 
 
 def _request(stage: str, data: Path, out: Path) -> TrainRequest:
-    adversarial = DecoderTraining(adversarial=0.1, adversarial_share=0.4)
+    adversarial = DecoderTraining(adversarial=0.1, preview_share=0.5, adversarial_share=0.4)
     return TrainRequest(stage, "tiny", data, out, PACE, prompt=SMILE if stage == "editor" else None, decoder=adversarial)
 
 
