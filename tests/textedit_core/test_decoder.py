@@ -181,3 +181,17 @@ def test_mapping_ignores_the_length_of_z_only_when_normalising(normalize_z: bool
     z = torch.randn(3, 6)
     assert mapping(z).shape == (3, 4)
     assert torch.allclose(mapping(5.0 * z), mapping(z), atol=1e-5) is normalize_z
+
+
+def test_mapping_standardises_scene_codes() -> None:
+    mapping = MappingNetwork(MappingConfig(z_dim=3, w_dim=4, hidden_dim=8, num_layers=2, normalize_z=False))
+    noise = torch.randn(1000, generator=torch.Generator().manual_seed(0))
+    noise = (noise - noise.mean()) / noise.std()
+    # Deviations 5, 0.05 and 0: brought to one, raised by no more than the tenfold, and left alone.
+    mapping.standardise(torch.stack([5.0 * noise + 2.0, 0.05 * noise - 1.0, torch.full((1000,), 3.0)], dim=1))
+    torch.testing.assert_close(mapping.z_mean, torch.tensor([2.0, -1.0, 3.0]), rtol=0, atol=1e-4)
+    torch.testing.assert_close(mapping.z_scale, torch.tensor([0.2, 10.0, 1.0]), rtol=1e-4, atol=0)
+    shifted = torch.tensor([[2.0, -1.0, 3.0]])
+    plain = MappingNetwork(MappingConfig(z_dim=3, w_dim=4, hidden_dim=8, num_layers=2, normalize_z=False))
+    plain.layers.load_state_dict(mapping.layers.state_dict())
+    torch.testing.assert_close(mapping(shifted), plain(torch.zeros(1, 3)), rtol=0, atol=1e-4)
