@@ -74,7 +74,9 @@ class MilProgram:
     def _rounded(self, value: Tensor, variable: Any) -> Tensor:
         if not value.is_floating_point():
             return value
-        half = self.round_fp16 and "fp16" in str(variable.dtype)
+        from coremltools.converters.mil.mil.types import builtin_to_string
+
+        half = self.round_fp16 and builtin_to_string(variable.dtype) == "fp16"
         return value.half().float() if half else value.float()
 
 

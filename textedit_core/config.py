@@ -166,7 +166,7 @@ class EncoderTraining:
     pixel: float = 1.0
     perceptual: float = 0.2
     identity: float = 0.5
-    rendered_share: float = 0.4
+    rendered_share: float = 0.25
     sampled_share: float = 0.5
 
 
@@ -174,9 +174,11 @@ class EncoderTraining:
 class EditorTraining:
     """loss = loss1 + l1*loss2 + l2*loss3 for one prompt: which text match, latent norm and identity form, and the two weights.
 
-    `directional` weighs a second text term that follows the way from the neutral to the target text.
+    `directional` weighs a second text term that follows the way from the neutral to the target text. `faces` of the training photos,
+    spread evenly over the people, are encoded once and used.
     """
 
+    faces: int = 1500
     text_match: str = "cosine"
     directional: float = 1.0
     latent_norm: str = "l2"

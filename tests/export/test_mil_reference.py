@@ -69,13 +69,13 @@ def test_agrees_with_torch(function: Callable[..., Tensor], tmp_path: Path) -> N
 
 
 def test_rounds_and_overflows_like_fp16(tmp_path: Path) -> None:
-    path = package(Chain(lambda m, x: (x * 300.0) * 300.0 + 1.0), torch.zeros(1, 4), "fp16", tmp_path)
+    path = package(Chain(lambda m, x: (x * 300.0) * (x + 299.0)), torch.zeros(1, 4), "fp16", tmp_path)
     x = torch.tensor([[0.0, 1.0, 0.1, -1.0]])
-    # 300 * 300 = 90000 is above the largest fp16, 65504; 0.1 rounds to 0.0999755859375 in fp16 and the products to 30 and 8996 or so.
+    # 300 * 300 = 90000 and -300 * 298 = -89400 are beyond the largest fp16, 65504; 30 * 299.1 = 8973 is not.
     rounded = MilProgram(path)({"x": x})["y"]
     assert torch.isinf(rounded[0, [1, 3]]).all() and torch.isfinite(rounded[0, [0, 2]]).all()
     exact = MilProgram(path, round_fp16=False)({"x": x})["y"]
-    torch.testing.assert_close(exact, x * 90000.0 + 1.0, rtol=1e-3, atol=1.0)
+    torch.testing.assert_close(exact, (x * 300.0) * (x + 299.0), rtol=1e-3, atol=1.0)
 
 
 def test_int8_weights_are_those_of_the_package(tmp_path: Path) -> None:

@@ -40,7 +40,8 @@ class EditorStage:
 
     def _remember(self, data: FaceDataset) -> None:
         latents, sources, photo_ids, reconstruction_ids = [], [], [], []
-        for rows in torch.arange(len(data)).split(64):
+        chosen = torch.linspace(0, len(data) - 1, min(self.recipe.faces, len(data))).long()
+        for rows in chosen.split(64):
             photos = data.images(rows)
             w_plus = self.encoder(photos.contiguous(memory_format=torch.channels_last))
             reconstruction = self.decoder.preview(w_plus)
