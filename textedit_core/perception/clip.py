@@ -53,20 +53,7 @@ class ClipModel(nn.Module):
 
     def encode_image(self, image: Tensor) -> Tensor:
         """Embeds images: RGB float [B,3,H,W] in [-1,1], any size, to unit-norm float32 [B,E]. Differentiable."""
-        return self.project(self.pooled(image))
-
-    @property
-    def pooled_dim(self) -> int:
-        """F, the width of `pooled` features."""
-        return self.network.visual.trunk.num_features
-
-    def pooled(self, image: Tensor) -> Tensor:
-        """Pooled features of the visual trunk [B,F] of RGB float [B,3,H,W] in [-1,1], before they are projected to the common space."""
-        return self.network.visual.trunk(self._prepare(image))
-
-    def project(self, pooled: Tensor) -> Tensor:
-        """Pooled features [B,F] -> unit-norm embeddings float32 [B,E]."""
-        return F.normalize(self.network.visual.head(pooled).float(), dim=-1)
+        return F.normalize(self.network.encode_image(self._prepare(image)).float(), dim=-1)
 
     def encode_text(self, texts: Sequence[str]) -> Tensor:
         """Embeds texts to unit-norm float32 [B,E].

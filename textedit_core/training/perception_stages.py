@@ -16,6 +16,9 @@ from textedit_core.perception.tokenizer import PromptTokenizer
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.loop import Player
 
+# Unit embeddings are too short for confident readings by weights of ordinary size.
+EMBEDDING_SCALE = 10.0
+
 
 class ClipStage:
     """Trains the text-image model on the captions that the renderer wrote (symmetric InfoNCE).
@@ -23,8 +26,9 @@ class ClipStage:
     A batch holds several views of each person, so that hair, sex and eyes tell nothing apart and the network has to look at age, mood
     and style. Each image is embedded once and matched with each of its captions in turn, since texts are cheap and images are not.
 
-    A linear layer also reads the renderer's ground truth (smile, age, sex, style) from the image features. Alone, the contrastive loss
-    does not find a detail that neither tower tells apart yet: a smile was still missed after 80,000 images.
+    A linear layer also reads the renderer's ground truth (smile, age, sex, style) from the image's embedding. Alone, the contrastive
+    loss does not find a detail that neither tower tells apart yet: a smile was still missed after 80,000 images. The embedding and not
+    the features below it, so that the texts meet the detail in the common space.
 
     A checkpoint that has a text-image model already is trained on from it, so that a finished run can be prolonged.
     """
@@ -39,19 +43,18 @@ class ClipStage:
         self.clip = _started_clip(model, data, checkpoint)
         self.attribute_weight = recipe.attribute_weight
         self.attributes = standardised_attributes(data)
-        self.attribute_head = nn.Linear(self.clip.pooled_dim, self.attributes.shape[1])
+        self.attribute_head = nn.Linear(model.clip.embed_dim, self.attributes.shape[1])
         networks = nn.ModuleDict({"clip": self.clip, "attributes": self.attribute_head})
         self.players = [Player("clip", networks, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         rows = self._rows_of_some_people(generator)
         images = jittered(self.data.images(rows), generator)
-        pooled = self.clip.pooled(images.contiguous(memory_format=torch.channels_last))
-        embeddings = self.clip.project(pooled)
+        embeddings = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))
         captions = [self.data.labels[row]["captions"] for row in rows.tolist()]
         turns = range(self.captions_per_image)
         contrastive = torch.stack([self.clip.embedding_loss(embeddings, [texts[turn] for texts in captions]) for turn in turns]).mean()
-        attributes = F.mse_loss(self.attribute_head(pooled).float(), self.attributes[rows])
+        attributes = F.mse_loss(self.attribute_head(EMBEDDING_SCALE * embeddings).float(), self.attributes[rows])
         loss = contrastive + self.attribute_weight * attributes
         return {"loss": loss, "contrastive": contrastive.detach(), "attributes": attributes.detach()}
 

@@ -31,11 +31,11 @@ from textedit_core.training.perception_stages import ClipStage, IdentityStage
 
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px.
 STAGES: dict[str, LoopConfig] = {
-    "clip": LoopConfig(images=24_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "clip": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=48_000, learning_rate=3e-2),
     "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
-    "editor": LoopConfig(images=2_400, learning_rate=1e-2, sample_images=2000),
+    "editor": LoopConfig(images=4_000, learning_rate=1e-2, sample_images=2000),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
 }
 
