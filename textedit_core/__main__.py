@@ -76,6 +76,7 @@ def _add_train(parser: argparse.ArgumentParser) -> None:
     editor.add_argument("--text", help='target text, e.g. "an old man"')
     editor.add_argument("--neutral-text", help='what the text is compared with, e.g. "a man"')
     editor.add_argument("--text-match", help="cosine, euclidean, one_minus_match, cross_entropy or directional")
+    editor.add_argument("--anchor", choices=("text", "source"), help="match the text itself, or the face moved from neutral to target text")
     editor.add_argument("--latent-norm", help="l2 or l1")
     editor.add_argument("--latent-weight", type=float, help="weight of the change of w (l1 in the loss)")
     editor.add_argument("--identity-form", help="cosine, euclidean or one_minus_match")

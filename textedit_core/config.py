@@ -174,18 +174,21 @@ class EncoderTraining:
 class EditorTraining:
     """loss = loss1 + l1*loss2 + l2*loss3 for one prompt: which text match, latent norm and identity form, and the two weights.
 
-    `directional` weighs a second text term that follows the way from the neutral to the target text. `faces` of the training photos,
-    spread evenly over the people, are encoded once and used.
+    `anchor` says what the edited image's embedding is matched with: the target "text" itself, or the "source", the unedited image's
+    embedding moved by the way from the neutral to the target text, which asks for the change alone and for all of it. `directional`
+    weighs a second text term that follows the same way whatever its length. `faces` of the training photos, spread evenly over the
+    people, are encoded once and used.
     """
 
     faces: int = 1500
     text_match: str = "cosine"
-    directional: float = 1.0
+    anchor: Literal["text", "source"] = "source"
+    directional: float = 0.5
     latent_norm: str = "l2"
-    latent_weight: float = 0.8
+    latent_weight: float = 0.05
     identity_form: str = "cosine"
     identity_target: Literal["photo", "reconstruction"] = "reconstruction"
-    identity_weight: float = 0.3
+    identity_weight: float = 0.2
 
 
 @dataclass(frozen=True)
@@ -211,8 +214,8 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
 # What a prompt changes decides how much may change: a child is another shape, a sketch another medium.
 EDITOR_RECIPES: dict[str, EditorTraining] = {
     "smile": EditorTraining(),
-    "child": EditorTraining(identity_weight=0.1, latent_weight=0.4),
-    "sketch": EditorTraining(identity_weight=0.1, latent_weight=0.2),
+    "child": EditorTraining(identity_weight=0.1),
+    "sketch": EditorTraining(identity_weight=0.05, latent_weight=0.02),
 }
 
 

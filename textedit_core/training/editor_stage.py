@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, Prompt
@@ -59,7 +60,7 @@ class EditorStage:
         edited = self.decoder.preview(apply_edit(w_plus, delta_w, 1.0)).float()
         inputs = EditorInputs(
             edited_image=self.clip.encode_image(edited),
-            text=self.text,
+            text=text_target(self.recipe, self.sources[rows], self.text, self.neutral_text),
             delta_w=delta_w,
             edited_identity=self.identity.embed(edited) if self.recipe.identity_weight else None,
             source_image=self.sources[rows],
@@ -83,6 +84,13 @@ class EditorStage:
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         write_part(self.directory, f"editors/{self.prompt.id}", averaged["editor"])
+
+
+def text_target(recipe: EditorTraining, source: Tensor, text: Tensor, neutral_text: Tensor) -> Tensor:
+    """What the edited images [B] are matched with, unit-norm float [B,E]: the text, or each source moved from neutral text to text."""
+    if recipe.anchor == "text":
+        return text.expand_as(source)
+    return F.normalize(source + text - neutral_text, dim=-1)
 
 
 def build_editor_objective(recipe: EditorTraining) -> EditorObjective:

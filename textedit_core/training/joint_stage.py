@@ -13,7 +13,7 @@ from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, 
 from textedit_core.losses.text_match import build_text_match
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus
-from textedit_core.training.editor_stage import build_editor_objective
+from textedit_core.training.editor_stage import build_editor_objective, text_target
 from textedit_core.training.loop import Player
 
 PARTS = ("encoder", "decoder", "editors")
@@ -93,7 +93,7 @@ class JointStage:
             photo_identity, reconstruction_identity = self.identity.embed(photos), self.identity.embed(reconstruction)
         inputs = EditorInputs(
             edited_image=self.clip.encode_image(edited),
-            text=text,
+            text=text_target(self.recipe, source, text, neutral_text),
             delta_w=delta_w,
             edited_identity=self.identity.embed(edited),
             source_image=source,

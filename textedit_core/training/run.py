@@ -35,7 +35,7 @@ STAGES: dict[str, LoopConfig] = {
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=48_000, learning_rate=3e-2),
     "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
-    "editor": LoopConfig(images=4_000, learning_rate=1e-2, sample_images=2000),
+    "editor": LoopConfig(images=3_000, learning_rate=1e-2, sample_images=2000),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
 }
 
