@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
+from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
 from textedit_core.losses.reconstruction import psnr
 from textedit_core.pixels import save_image
@@ -29,7 +30,7 @@ class Judges:
 
 @torch.no_grad()
 def evaluate(checkpoint: str | Path | None, data: Path, faces: int, sheet: Path | None) -> dict[str, Any]:
-    """Evaluates on the first `faces` held-out photos of a rendered dataset.
+    """Evaluates on `faces` held-out photos of a rendered dataset, spread evenly over its people.
 
     Returns:
         A JSON-ready report: `reconstruction` (PSNR in dB, identity cosine), `edits` by prompt (text match before and after as cosine,
@@ -40,7 +41,9 @@ def evaluate(checkpoint: str | Path | None, data: Path, faces: int, sheet: Path 
     """
     model = open_checkpoint(checkpoint)
     dataset = FaceDataset(data, "heldout", model.config.decoder.img_resolution, styles=("photo",))
-    photos = dataset.images(list(range(min(faces, len(dataset)))))
+    if faces > len(dataset):
+        raise UserError(f"{str(data)!r} has {len(dataset)} held-out photos, fewer than --faces {faces}; render more")
+    photos = dataset.images(torch.linspace(0, len(dataset) - 1, faces).long())
     encoder, decoder = model.load_encoder(), model.load_decoder()
     judges = Judges(model.load_clip(), model.load_identity())
     w_plus = _batched(encoder, photos)

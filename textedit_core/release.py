@@ -43,8 +43,8 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(model.directory / name, scratch / name)
         _sample_faces(data, "train", CALIBRATION_FACES, scratch / "faces" / "calibration", model)
-        _sample_faces(data, "heldout", HELDOUT_FACES, scratch / "faces" / "heldout", model)
-        metrics = evaluate(checkpoint, data, HELDOUT_FACES, None)
+        heldout = _sample_faces(data, "heldout", HELDOUT_FACES, scratch / "faces" / "heldout", model)
+        metrics = evaluate(checkpoint, data, heldout, None)
         (scratch / METRICS_NAME).write_text(json.dumps(metrics, indent=1) + "\n", "utf8")
         write_index(scratch, model.config, list(model.prompts.values()), {**model.provenance, "dataset": _dataset_card(data)})
         _swap(scratch, out)
@@ -55,14 +55,16 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
     return open_checkpoint(out)
 
 
-def _sample_faces(data: Path, split: str, count: int, folder: Path, model: Checkpoint) -> None:
-    """Saves `count` photos of a split, spread evenly over its people."""
+def _sample_faces(data: Path, split: str, count: int, folder: Path, model: Checkpoint) -> int:
+    """Saves up to `count` photos of a split, spread evenly over its people; returns how many."""
     dataset = FaceDataset(data, split, model.config.pixel.size, styles=("photo",))
     folder.mkdir(parents=True, exist_ok=True)
-    for row in torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist():
+    rows = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
+    for row in rows:
         path = dataset.paths[row]
         with Image.open(path) as image:
             image.convert("RGB").save(folder / f"{path.stem}.jpg", quality=JPEG_QUALITY, subsampling=0)
+    return len(rows)
 
 
 def _dataset_card(data: Path) -> dict[str, Any]:
