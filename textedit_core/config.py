@@ -176,11 +176,12 @@ class EditorTraining:
 
     `anchor` says what the edited image's embedding is matched with: the target "text" itself, or the "source", the unedited image's
     embedding moved by the way from the neutral to the target text, which asks for the change alone and for all of it. `directional`
-    weighs a second text term that follows the same way whatever its length. `faces` of the training photos, spread evenly over the
-    people, are encoded once and used.
+    weighs a second text term that follows the same way whatever its length. `groups` are the level groups that may move; the others keep
+    an editor that returns zero. `faces` of the training photos, spread evenly over the people, are encoded once and used.
     """
 
     faces: int = 1500
+    groups: tuple[str, ...] = ("coarse", "medium", "fine")
     text_match: str = "cosine"
     anchor: Literal["text", "source"] = "source"
     directional: float = 0.5
@@ -211,10 +212,11 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
 }
 
 
-# What a prompt changes decides how much may change: a child is another shape, a sketch another medium.
+# What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Fine
+# levels hold colour and contrast, by which a shape can please the text-image model without becoming one.
 EDITOR_RECIPES: dict[str, EditorTraining] = {
-    "smile": EditorTraining(),
-    "child": EditorTraining(identity_weight=0.1),
+    "smile": EditorTraining(groups=("coarse", "medium")),
+    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.02, latent_weight=0.01),
     "sketch": EditorTraining(identity_weight=0.05, latent_weight=0.02),
 }
 

@@ -26,7 +26,7 @@ def test_untrained_editors_change_no_verdict(tiny_checkpoint: Checkpoint, noise_
 
 
 def test_reconstruction_psnr_is_that_of_the_clamped_images(tiny_checkpoint: Checkpoint, noise_dataset: Path) -> None:
-    photos = FaceDataset(noise_dataset, "heldout", 32, styles=("photo",)).images([0, 1, 2])
+    photos = FaceDataset(noise_dataset, "heldout", 32, styles=("photo",)).images([0, 2, 5])  # 3 spread over 6
     with torch.no_grad():
         rendered = tiny_checkpoint.load_decoder()(tiny_checkpoint.load_encoder()(photos)).clamp(-1, 1)
     # 20 log10(range / rmse) per image, the range of [-1,1] being 2, then averaged.
@@ -53,3 +53,8 @@ def test_table_names_every_prompt(tiny_checkpoint: Checkpoint, noise_dataset: Pa
 def test_missing_dataset_is_named(tiny_checkpoint: Checkpoint, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="nowhere"):
         evaluate(tiny_checkpoint.directory, tmp_path / "nowhere", faces=2, sheet=None)
+
+
+def test_too_few_photos_are_an_error(tiny_checkpoint: Checkpoint, noise_dataset: Path) -> None:
+    with pytest.raises(UserError, match="6 held-out photos, fewer than --faces 7"):
+        evaluate(tiny_checkpoint.directory, noise_dataset, faces=7, sheet=None)

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, Prompt
 from textedit_core.editor import PromptEditor
-from textedit_core.latents import apply_edit
+from textedit_core.errors import unknown_name
+from textedit_core.latents import apply_edit, level_groups
 from textedit_core.losses.combine import EditorInputs, EditorObjective
 from textedit_core.losses.identity import IdentityLoss
 from textedit_core.losses.latent import LatentChangeLoss
@@ -35,6 +36,11 @@ class EditorStage:
             self.heldout_photos = heldout.images(list(range(min(8, len(heldout)))))
             self.heldout_latents = self.encoder(self.heldout_photos)
         self.editor = PromptEditor(checkpoint.config.editor)
+        unknown = sorted(set(recipe.groups) - set(level_groups(self.editor.num_ws)))
+        if unknown:
+            raise unknown_name("level group", unknown[0], list(level_groups(self.editor.num_ws)), "the groups are")
+        for name, group in self.editor.groups.items():
+            group.requires_grad_(name in recipe.groups)
         self.objective = build_editor_objective(recipe)
         self.directional = build_text_match("directional")
         self.players = [Player("editor", self.editor, self._losses)]

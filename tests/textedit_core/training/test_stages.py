@@ -168,3 +168,12 @@ def test_missing_dataset_is_named(tmp_path: Path) -> None:
 
 def test_opened_run_is_an_ordinary_checkpoint(run_folder: Path) -> None:
     assert isinstance(open_checkpoint(str(run_folder / "checkpoint")), Checkpoint)
+
+
+def test_switched_off_groups_return_zero_and_unknown_ones_are_refused(own_run: Path, noise_dataset: Path) -> None:
+    request = dataclasses.replace(_request("editor", noise_dataset, own_run), prompt=Prompt("round", "a child"))
+    checkpoint = train(dataclasses.replace(request, editor=EditorTraining(groups=("coarse",))))
+    delta_w = checkpoint.load_editor("round")(torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0)))
+    assert delta_w[:, :4].abs().max() > 0.0 and delta_w[:, 4:].abs().max() == 0.0  # coarse is levels 0 to 3
+    with pytest.raises(UsageError, match="'fin'.*coarse, fine, medium"):
+        train(dataclasses.replace(request, prompt=Prompt("other", "a child"), editor=EditorTraining(groups=("fin",))))
