@@ -123,21 +123,16 @@ class StyledConv(nn.Module):
     `noise_const` [H,W] is drawn once and stored, so that the same latent always gives the same image; `noise_strength` scales it.
     """
 
-    def __init__(
-        self, in_channels: int, out_channels: int, resolution: int, w_dim: int, upsample: str | None = None, noise: bool = True
-    ) -> None:
+    def __init__(self, in_channels: int, out_channels: int, resolution: int, w_dim: int, upsample: str | None = None) -> None:
         super().__init__()
         self.conv = ModulatedConv2d(in_channels, out_channels, 3, w_dim, upsample=upsample)
         self.bias = nn.Parameter(torch.zeros(out_channels))
-        self.has_noise = noise
-        if noise:
-            self.register_buffer("noise_const", torch.randn(resolution, resolution))
-            self.noise_strength = nn.Parameter(torch.zeros([]))
+        self.register_buffer("noise_const", torch.randn(resolution, resolution))
+        self.noise_strength = nn.Parameter(torch.zeros([]))
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         y = self.conv(x, w)
-        if self.has_noise:
-            y = y + (self.noise_const * self.noise_strength).to(y.dtype)
+        y = y + (self.noise_const * self.noise_strength).to(y.dtype)
         return scaled_leaky_relu(y + self.bias[None, :, None, None].to(y.dtype))
 
 

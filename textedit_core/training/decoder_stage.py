@@ -12,7 +12,7 @@ from textedit_core.config import DecoderTraining, ModelConfig
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.errors import UserError
 from textedit_core.latents import broadcast_w
-from textedit_core.losses.adversarial import Discriminator, R1Penalty, discriminator_loss
+from textedit_core.losses.adversarial import Discriminator, R1Penalty, discriminator_loss, generator_loss
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.losses.reconstruction import landmark_weight
 from textedit_core.training.data import FaceDataset
@@ -72,7 +72,7 @@ class DecoderStage:
         losses = {"loss": result.total, **result.terms}
         if self.discriminator is not None and progress >= 1.0 - self.recipe.adversarial_share:
             self.discriminator.requires_grad_(False)
-            adversarial = F.softplus(-self.discriminator(rendered)).mean()
+            adversarial = generator_loss(self.discriminator(rendered))
             self.discriminator.requires_grad_(True)
             losses["loss"] = losses["loss"] + self.recipe.adversarial * adversarial
             losses["adversarial"] = adversarial.detach()

@@ -31,7 +31,7 @@ class EditorStage:
         self.decoder = checkpoint.load_decoder().to(memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip(), checkpoint.load_identity()
         with torch.no_grad():
-            self.text, self.neutral_text = self.clip.encode_text([prompt.text, prompt.neutral_text or "a face"])
+            self.text, self.neutral_text = self.clip.encode_text(text_pair(prompt))
             self._remember(data)
             self.heldout_photos = heldout.images(list(range(min(8, len(heldout)))))
             self.heldout_latents = self.encoder(self.heldout_photos)
@@ -90,6 +90,11 @@ class EditorStage:
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         write_part(self.directory, f"editors/{self.prompt.id}", averaged["editor"])
+
+
+def text_pair(prompt: Prompt) -> list[str]:
+    """The target text and its neutral partner; a prompt without one is compared with any face."""
+    return [prompt.text, prompt.neutral_text or "a face"]
 
 
 def text_target(recipe: EditorTraining, source: Tensor, text: Tensor, neutral_text: Tensor) -> Tensor:

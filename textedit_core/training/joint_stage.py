@@ -13,7 +13,7 @@ from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, 
 from textedit_core.losses.text_match import build_text_match
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus
-from textedit_core.training.editor_stage import build_editor_objective, text_target
+from textedit_core.training.editor_stage import build_editor_objective, text_pair, text_target
 from textedit_core.training.loop import Player
 
 PARTS = ("encoder", "decoder", "editors")
@@ -50,7 +50,7 @@ class JointStage:
         self.frozen = [network for name, network in networks.items() if name not in parts]
         self.networks = nn.ModuleDict(networks).to(memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip(), checkpoint.load_identity()
-        texts = [text for p in checkpoint.prompts.values() for text in (p.text, p.neutral_text or "a face")]
+        texts = [text for prompt in checkpoint.prompts.values() for text in text_pair(prompt)]
         with torch.no_grad():
             embedded = self.clip.encode_text(texts).unflatten(0, (-1, 2)) if texts else torch.empty(0, 2, 1)
         self.texts = dict(zip(checkpoint.prompts, embedded, strict=True))
