@@ -17,12 +17,14 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
-    {"pixels", "latents", "config", "alignment"},
+    {"pixels", "latents", "config", "alignment", "html_page"},
     {"decoder", "encoder", "editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "face_editor"},
+    {"judges"},
     {"evaluation"},
     {"release"},
+    {"commands"},
     {"__main__"},
 )
 
