@@ -7,7 +7,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from textedit_core.synthetic.scene import EYES, HAIRS, SceneParameters, hair_color
+from textedit_core.synthetic.attributes import hair_color_word
+from textedit_core.synthetic.scene import EYES, HAIRS, SceneParameters
 
 CHILD_BELOW_YEARS = 13.0
 SMILE_FROM = 0.5
@@ -15,6 +16,7 @@ SMILE_FROM = 0.5
 _STYLES = {
     "photo": ("photo", "a photo", "portrait", "studio photo", "a studio photo"),
     "sketch": ("pencil sketch", "cartoon sketch", "pencil drawing", "line drawing", "sketch", "a drawing"),
+    "cartoon": ("cartoon", "a cartoon", "cartoon drawing", "a cartoon drawing"),
 }
 _NOUNS = {
     "girl": ("girl", "female child"),
@@ -87,21 +89,9 @@ def _mood(rng: np.random.Generator, scene: SceneParameters) -> str:
     return favourite if favourite and rng.random() < 0.3 else str(rng.choice(phrases))
 
 
-def hair_word(scene: SceneParameters) -> str:
-    """Returns the colour word of the hair as drawn."""
-    red, green, blue = hair_color(scene)
-    if blue > 0.6 * red and red > 0.12:
-        return "grey"
-    if red > 0.28 and green > 0.5 * red:
-        return "blond"
-    if red > 0.14 and green < 0.4 * red:
-        return "red"
-    return "black" if red < 0.027 else "brown"
-
-
 def _hair(rng: np.random.Generator, scene: SceneParameters) -> str:
     length = _LENGTHS.get(HAIRS[scene.hair], "short")
-    color = hair_word(scene)
+    color = hair_color_word(scene)
     return f"{str(rng.choice([f'{length} {color}', length, color]))} hair"
 
 

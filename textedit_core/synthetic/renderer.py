@@ -165,16 +165,17 @@ class Renderer:
         hair, brow = HAIRS[scene.hair], BROWS[scene.brow]
         color = hair_color(scene)
         brows = tuple(min(0.5 * channel, 0.09) for channel in color)
-        gain = self._wardrobe.textures[hair].gain
-        return [
+        items = [
             _Item("body", shaders.SKIN, "", tuple(2.0 * c for c in skin_color(scene))),
             _Item("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINTS[scene.eye]),
             _Item("teeth", shaders.TEETH, "teeth", _WHITE_TEETH),
             _Item("tongue", shaders.TEETH, "tongue", (1.0, 0.9, 0.9)),
             _Item(brow, shaders.CARD, brow, brows),
             _Item("lashes", shaders.CARD, "lashes", _LASH),
-            _Item(hair, shaders.HAIR, hair, color, (gain, 1.3)),
         ]
+        if not scene.bald:
+            items.append(_Item(hair, shaders.HAIR, hair, color, (self._wardrobe.textures[hair].gain, 1.3)))
+        return items
 
     def _upload(self, item: _Item, points: Points) -> None:
         wardrobe = self._wardrobe

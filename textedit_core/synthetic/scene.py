@@ -27,9 +27,24 @@ SKINS: tuple[str, ...] = (
     "old_darkskinned_male_diffuse",
 )
 EYES: tuple[str, ...] = ("brown", "blue", "green", "grey")
-BROWS: tuple[str, ...] = ("eyebrow001", "eyebrow002", "eyebrow008", "eyebrow010")
-HAIRS: tuple[str, ...] = ("long01", "ponytail01", "braid01", "short01", "short02", "short04")
-_GREY = np.array([0.30, 0.29, 0.28])
+BROWS: tuple[str, ...] = tuple(f"eyebrow{number:03d}" for number in (1, 2, 3, 4, 5, 8, 9, 10, 11, 12))
+# "bald" has no mesh.
+HAIRS: tuple[str, ...] = ("long01", "ponytail01", "braid01", "short01", "short02", "short04", "afro01", "bald")
+GLASSES: tuple[str, ...] = ("none", "round", "rectangular", "acetate", "aviator")
+STYLES: tuple[str, ...] = ("photo", "sketch", "cartoon")
+EXPRESSIONS: tuple[str, ...] = (
+    "smile_closed", "smile_toothy", "brow_raise", "mouth_open", "sad", "angry", "eyes_closed",
+)
+# Linear RGB of natural hair before greying.
+HAIR_SHADES: dict[str, tuple[float, float, float]] = {
+    "black": (0.014, 0.011, 0.010),
+    "dark brown": (0.040, 0.021, 0.012),
+    "brown": (0.095, 0.048, 0.024),
+    "light brown": (0.180, 0.100, 0.048),
+    "blond": (0.420, 0.280, 0.125),
+    "red": (0.260, 0.075, 0.022),
+}
+_GREY = np.array([0.30, 0.29, 0.27])
 
 
 @dataclass(frozen=True)
@@ -44,7 +59,7 @@ class SceneParameters:
         dark_skin: draw from the dark-skinned textures.
         skin_mix: 0 to 1 between two textures of the same age group.
         melanin, redness: 0 to 1.
-        eye, brow, hair: indices into `EYES`, `BROWS`, `HAIRS`.
+        eye, brow, hair: indices into `EYES`, `BROWS`, `HAIRS`; the hair "bald" draws none.
         hair_color: linear RGB before greying.
         age_years: 1 to 90.
         smile_closed, smile_toothy, brow_raise, mouth_open, sad, angry: activations, 0 to 1.
@@ -53,7 +68,13 @@ class SceneParameters:
         fill: 0 to 1, fill to key ratio.
         background, cloth: linear RGB.
         yaw, pitch: degrees.
-        style: "photo" or "sketch".
+        style: one of `STYLES`.
+        eyes_closed: 0 open to 1, where the lids of both eyes meet.
+        glasses: index into `GLASSES`; 0 is none.
+        glasses_color: linear RGB of the frame.
+        freckles, stubble, lipstick: 0 absent to 1 strong; stubble takes the colour of the hair.
+        hair_grey: 0 to 1, greying beyond what the age gives.
+        backdrop_slope: brightness of the backdrop rising to the image right and to the top, -1 to 1 each.
     """
 
     ethnicity: tuple[float, float, float]
@@ -85,11 +106,24 @@ class SceneParameters:
     yaw: float
     pitch: float
     style: str = "photo"
+    eyes_closed: float = 0.0
+    glasses: int = 0
+    glasses_color: tuple[float, float, float] = (0.02, 0.02, 0.02)
+    freckles: float = 0.0
+    stubble: float = 0.0
+    lipstick: float = 0.0
+    hair_grey: float = 0.0
+    backdrop_slope: tuple[float, float] = (0.0, 0.0)
 
     @property
     def smile(self) -> float:
         """Smile activation, 0 to 1."""
         return max(self.smile_closed, self.smile_toothy)
+
+    @property
+    def bald(self) -> bool:
+        """Whether no hair is drawn on the head."""
+        return HAIRS[self.hair] == "bald"
 
     @property
     def build(self) -> Build:
@@ -154,8 +188,8 @@ def skin_color(scene: SceneParameters) -> tuple[float, float, float]:
 
 
 def hair_color(scene: SceneParameters) -> tuple[float, float, float]:
-    """Returns linear RGB hair colour after greying between 45 and 75 years."""
-    grey = float(np.interp(scene.age_years, [45.0, 75.0], [0.0, 0.9]))
+    """Returns linear RGB hair colour after greying: between 45 and 75 years, or by `hair_grey` when that is more."""
+    grey = max(float(np.interp(scene.age_years, [45.0, 75.0], [0.0, 0.9])), scene.hair_grey)
     red, green, blue = (1 - grey) * np.array(scene.hair_color) + grey * _GREY
     return float(red), float(green), float(blue)
 
@@ -181,22 +215,29 @@ def _identity_entries(scene: SceneParameters) -> list[tuple[str, float]]:
     entries += [(f"skin:{name}", value) for name, value in zip(SKINS, skin_weights(scene), strict=True)]
     entries += [("melanin", _signed(scene.melanin)), ("redness", _signed(scene.redness))]
     entries += _one_hot("eye", EYES, scene.eye) + _one_hot("brow", BROWS, scene.brow)
-    return entries + _one_hot("hair", HAIRS, scene.hair) + _rgb("hair-color", hair_color(scene), 0.5)
+    entries += _one_hot("hair", HAIRS, scene.hair) + _rgb("hair-color", hair_color(scene), 0.5)
+    return entries + [(name, getattr(scene, name)) for name in ("freckles", "stubble", "lipstick")]
+
+
+def _glasses_entries(scene: SceneParameters) -> list[tuple[str, float]]:
+    entries = _one_hot("glasses", GLASSES, scene.glasses)[1:]
+    worn = float(scene.glasses > 0)
+    return entries + [(name, worn * value) for name, value in _rgb("glasses-color", scene.glasses_color, 0.5)]
 
 
 def _view_entries(scene: SceneParameters) -> list[tuple[str, float]]:
     ages = age_weights(scene.age_years)
     entries = [("age:years", scene.age_years / 45.0 - 1.0)]
     entries += [(f"age:{name}", ages.get(name, 0.0)) for name in ("child", "young", "old")]
-    for name in ("smile_closed", "smile_toothy", "brow_raise", "mouth_open", "sad", "angry"):
-        entries.append((name, getattr(scene, name)))
+    entries += [(name, getattr(scene, name)) for name in EXPRESSIONS] + _glasses_entries(scene)
     azimuth, elevation = math.radians(scene.key_azimuth), math.radians(scene.key_elevation)
     entries += [("key:azimuth", math.sin(azimuth)), ("key:elevation", math.sin(elevation))]
     entries += [("light:warmth", scene.warmth), ("light:fill", _signed(scene.fill))]
     entries += _rgb("background", scene.background, 0.8) + _rgb("cloth", scene.cloth, 0.8)
     entries += [("yaw", math.sin(math.radians(scene.yaw)) / math.sin(math.radians(20.0)))]
     entries += [("pitch", math.sin(math.radians(scene.pitch)) / math.sin(math.radians(8.0)))]
-    return entries + [("sketch", float(scene.style == "sketch"))]
+    entries += [(f"backdrop-slope:{axis}", value) for axis, value in zip("xy", scene.backdrop_slope, strict=True)]
+    return entries + [(style, float(scene.style == style)) for style in STYLES[1:]]
 
 
 def scene_entries(scene: SceneParameters) -> list[tuple[str, float]]:

@@ -1,4 +1,4 @@
-"""Turns a rendered photo and its depth into a pencil drawing, the same pattern of paper every time."""
+"""Turns a rendered photo and its depth into a pencil drawing or a cartoon, exactly paired with the photo."""
 
 from __future__ import annotations
 
@@ -6,8 +6,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from textedit_core.synthetic.scene import STYLES
+
 _PAPER = np.array([250.0, 247.0, 240.0])
 _GRAPHITE = np.array([44.0, 43.0, 46.0])
+_INK = np.array([0.07, 0.05, 0.07], np.float32)
+_LUMA = np.array([0.3, 0.59, 0.11], np.float32)
+_TONES = 5
 
 
 def _smoothstep(low: float, high: float, value: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -51,7 +56,7 @@ def pencil_sketch(photo: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArr
     Returns:
         [S, S, 3] uint8 sRGB.
     """
-    gray = (photo.astype(np.float32) @ np.array([0.3, 0.59, 0.11], np.float32)) / 255.0
+    gray = (photo.astype(np.float32) @ _LUMA) / 255.0
     figure = _blur(np.isfinite(depth).astype(np.float32), 0.6)
     side = len(gray)
     face = gray[int(side * 0.35) : int(side * 0.8), int(side * 0.3) : int(side * 0.7)]
@@ -63,3 +68,64 @@ def pencil_sketch(photo: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArr
     shade = shade * (0.84 + 0.16 * _hatching(side))
     graphite = np.clip(1.0 - (1.0 - 0.92 * lines) * (1.0 - shade), 0.0, 1.0)[..., None]
     return np.round(_PAPER + graphite * (_GRAPHITE - _PAPER)).astype(np.uint8)
+
+
+def _smooth_inside_edges(image: NDArray[np.float32], guide: NDArray[np.float32], radius: int) -> NDArray[np.float32]:
+    """Guided filter (He et al., 2013) of an image [S, S, C] by a guide [S, S]: flattens texture, keeps outlines."""
+    size = 2 * radius + 1
+    mean_guide = ndimage.uniform_filter(guide, size)
+    variance = ndimage.uniform_filter(guide * guide, size) - mean_guide * mean_guide
+    mean_image = ndimage.uniform_filter(image, (size, size, 1))
+    covariance = ndimage.uniform_filter(image * guide[..., None], (size, size, 1)) - mean_image * mean_guide[..., None]
+    slope = covariance / (variance + 0.004)[..., None]
+    offset = mean_image - slope * mean_guide[..., None]
+    slope, offset = (ndimage.uniform_filter(part, (size, size, 1)) for part in (slope, offset))
+    return np.asarray(slope * guide[..., None] + offset, np.float32)
+
+
+def _posterised(tone: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rounds tones in 0 to 1 to a few steps whose borders stay anti-aliased."""
+    scaled = tone * _TONES
+    below = np.floor(scaled)
+    return (below + _smoothstep(0.42, 0.58, scaled - below)) / _TONES
+
+
+def cartoon(photo: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Draws a photo as a cartoon: flat, few and vivid colours inside dark outlines, before a plain backdrop.
+
+    Args:
+        photo: [S, S, 3] uint8 sRGB.
+        depth: [S, S] float32 camera distance, infinite in the background.
+
+    Returns:
+        [S, S, 3] uint8 sRGB.
+    """
+    colors = photo.astype(np.float32) / 255.0
+    behind = ~np.isfinite(depth)
+    figure = _blur((~behind).astype(np.float32), 0.6)
+    gray = np.asarray(colors @ _LUMA, np.float32)
+    flat = _smooth_inside_edges(colors, gray, max(round(len(photo) / 64), 1))
+    light = np.clip(flat @ _LUMA, 0.01, 1.0)
+    # Square roots spread the steps evenly over dark skins as well.
+    target = np.square(_posterised(np.sqrt(light)) * 0.94 + 0.05)
+    vivid = light[..., None] + 1.35 * (flat - light[..., None])
+    drawn = np.clip(vivid * (target / light)[..., None] * 1.06, 0.0, 1.0)
+    if behind.any():
+        drawn[behind] = np.clip(np.median(vivid[behind], axis=0) * 1.05, 0.0, 1.0)
+    lines = np.maximum(_strokes(gray, figure), _contours(depth, figure))[..., None]
+    return np.round(255.0 * (drawn + np.minimum(1.1 * lines, 1.0) * (_INK - drawn))).astype(np.uint8)
+
+
+def stylised(photo: NDArray[np.uint8], depth: NDArray[np.float32], style: str) -> NDArray[np.uint8]:
+    """Returns the picture of a drawn photo in one of `STYLES`; a photo is returned as it is.
+
+    Raises:
+        ValueError: the style is unknown.
+    """
+    if style == "photo":
+        return photo
+    if style == "sketch":
+        return pencil_sketch(photo, depth)
+    if style == "cartoon":
+        return cartoon(photo, depth)
+    raise ValueError(f"unknown style {style!r}; there are: {', '.join(STYLES)}")

@@ -21,6 +21,8 @@ from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParame
 from textedit_core.synthetic.shaders import CARD, EYE, HAIR, TEETH
 
 _EYE_FILES = {"brown": "brown", "blue": "lightblue", "green": "green", "grey": "grey"}
+# The upstream repositories hold no texture of these; the strands of another hair serve.
+_HAIR_TEXTURES = {"afro01": "short01"}
 _SKIN_SIZE, _HAIR_SIZE, _SMALL_SIZE = 1024, 1024, 512
 # The body below this height (base mesh decimetres) and beyond this half width is outside every crop.
 _LOWEST, _WIDEST = 4.9, 2.1
@@ -114,9 +116,10 @@ class Wardrobe:
         for name in BROWS:
             self._add(name, f"makehuman-assets/base/eyebrows/{name}", CARD)
             self._texture(name, f"makehuman-fork/data/eyebrows/{name}/{name}.png", _SMALL_SIZE)
-        for name in HAIRS:
+        for name in HAIRS[:-1]:
             self._add(name, f"makehuman-assets/base/hair/{name}", HAIR)
-            pixels = self._tree.image(f"makehuman-fork/data/hair/{name}/{name}_diffuse.png", _HAIR_SIZE)
+            owner = _HAIR_TEXTURES.get(name, name)
+            pixels = self._tree.image(f"makehuman-fork/data/hair/{owner}/{owner}_diffuse.png", _HAIR_SIZE)
             self.textures[name] = Texture(pixels, _hair_gain(pixels))
 
     def _texture(self, name: str, relative: str, size: int) -> None:
