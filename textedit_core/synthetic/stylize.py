@@ -87,7 +87,7 @@ def _posterised(tone: NDArray[np.float32]) -> NDArray[np.float32]:
     """Rounds tones in 0 to 1 to a few steps whose borders stay anti-aliased."""
     scaled = tone * _TONES
     below = np.floor(scaled)
-    return (below + _smoothstep(0.42, 0.58, scaled - below)) / _TONES
+    return np.asarray((below + _smoothstep(0.42, 0.58, scaled - below)) / _TONES, np.float32)
 
 
 def cartoon(photo: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.uint8]:
