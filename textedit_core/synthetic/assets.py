@@ -1,11 +1,14 @@
-"""Reads the MakeHuman CC0 asset tree: meshes, morph targets, proxy fittings and textures."""
+"""Reads the MakeHuman CC0 assets, as a tree or as a pack: meshes, morph targets, proxy fittings and textures."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+import zipfile
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +18,8 @@ from PIL import Image
 from textedit_core.errors import UserError
 
 _LFS_HEADER = b"version https://git-lfs"
+PACKED_TARGETS = "targets.npz"
+_TARGETS = "makehuman/data/targets"
 _TARGET_FOLDERS = ("head", "mouth", "nose", "eyes", "cheek", "chin", "forehead", "eyebrows", "macrodetails")
 
 
@@ -141,22 +146,29 @@ def parse_mhclo(lines: Iterable[str]) -> ProxyFitting:
 
 
 class AssetTree:
-    """A folder that holds `makehuman`, `makehuman-assets` and `makehuman-fork` in their upstream layout."""
+    """The face assets: a folder in the upstream layout, or the one file that `pack_assets` makes of it."""
 
     def __init__(self, root: Path) -> None:
         """Validates the layout.
 
+        Args:
+            root: a folder that holds `makehuman`, `makehuman-assets` and `makehuman-fork`, or a packed file.
+
         Raises:
-            UserError: a part of the tree is missing.
+            UserError: a part of the tree is missing, or the file is not a pack of assets.
         """
-        self.root = Path(root)
+        self.path = Path(root)
+        self.root: Path | zipfile.Path = self.path if not self.path.is_file() else _opened_pack(self.path)
         for part in ("makehuman/data", "makehuman-assets/base", "makehuman-fork/data"):
             if not (self.root / part).is_dir():
-                raise UserError(f"the asset folder {self.root} has no {part}; clone the MakeHuman repositories there")
-        self.base_obj = self.root / "makehuman/data/3dobjs/base.obj"
-        self.targets_folder = self.root / "makehuman/data/targets"
+                raise UserError(f"the asset folder {self.path} has no {part}; clone the MakeHuman repositories there")
 
-    def file(self, relative: str) -> Path:
+    @property
+    def base_obj(self) -> Path | zipfile.Path:
+        """The base mesh."""
+        return self.file("makehuman/data/3dobjs/base.obj")
+
+    def file(self, relative: str) -> Path | zipfile.Path:
         """Returns an existing, real (not git-lfs pointer) file below the root.
 
         Raises:
@@ -164,73 +176,105 @@ class AssetTree:
         """
         path = self.root / relative
         if not path.is_file():
-            raise UserError(f"the asset {path} is missing; clone the MakeHuman repositories completely")
+            raise UserError(f"the asset {path} is missing; clone the MakeHuman repositories completely, or pack them again")
         with path.open("rb") as stream:
             if stream.read(len(_LFS_HEADER)) == _LFS_HEADER:
                 raise UserError(f"{path} is a git-lfs pointer; run `git lfs pull` in its repository")
         return path
 
+    def read(self, relative: str) -> bytes:
+        """Returns the bytes of an asset.
+
+        Raises:
+            UserError: as `file`, or the pack is damaged.
+        """
+        try:
+            return self.file(relative).read_bytes()
+        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise UserError(f"the asset pack {self.path} is damaged at {relative} ({error}); pack the assets again") from None
+
     def text(self, relative: str) -> list[str]:
         """Returns the lines of a text asset."""
-        return self.file(relative).read_text(encoding="utf-8", errors="ignore").splitlines()
+        return self.read(relative).decode("utf-8", errors="ignore").splitlines()
 
     def image(self, relative: str, size: int) -> NDArray[np.uint8]:
         """Returns a texture as [H, W, 4] uint8 sRGB with straight alpha, no larger than `size`, bottom row first."""
-        picture = Image.open(self.file(relative)).convert("RGBA")
+        picture = Image.open(BytesIO(self.read(relative))).convert("RGBA")
         if picture.width > size:
             picture = picture.resize((size, size), Image.Resampling.LANCZOS)
         return np.ascontiguousarray(np.asarray(picture)[::-1])
 
+    def target_files(self) -> dict[str, str]:
+        """Returns the path below the root of every morph target, by name."""
+        files = {f"{folder}/{name[:-7]}": f"{_TARGETS}/{folder}/{name}" for folder in _TARGET_FOLDERS for name in self._targets(folder)}
+        units = self.root / _TARGETS / "expression/units"
+        for group in sorted(path.name for path in units.iterdir()) if units.is_dir() else ():
+            folder = f"expression/units/{group}"
+            files |= {f"expression/{group}/{name[:-7]}": f"{_TARGETS}/{folder}/{name}" for name in self._targets(folder)}
+        return files
 
-def _target_files(tree: AssetTree) -> dict[str, Path]:
-    files: dict[str, Path] = {}
-    for folder in _TARGET_FOLDERS:
-        for path in sorted((tree.targets_folder / folder).glob("*.target")):
-            files[f"{folder}/{path.stem}"] = path
-    for path in sorted((tree.targets_folder / "expression/units").glob("*/*.target")):
-        files[f"expression/{path.parent.name}/{path.stem}"] = path
-    return files
+    def _targets(self, folder: str) -> list[str]:
+        path = self.root / _TARGETS / folder
+        return sorted(entry.name for entry in path.iterdir() if entry.name.endswith(".target")) if path.is_dir() else []
+
+
+def _opened_pack(path: Path) -> zipfile.Path:
+    try:
+        root = zipfile.Path(path)
+    except zipfile.BadZipFile:
+        raise UserError(f"{path} is not a pack of assets; give the asset folder, or make one of it with pack-assets") from None
+    if not (root / PACKED_TARGETS).is_file():
+        raise UserError(f"{path} is a zip file but holds no face assets; give the asset folder, or make one of it with pack-assets")
+    return root
 
 
 def load_targets(tree: AssetTree, cache: Path | None = None) -> dict[str, Target]:
-    """Reads every morph target, keeping a parsed copy in `cache` (an .npz file) when given.
+    """Reads every morph target, keeping a parsed copy in `cache` (an .npz file) when given; a pack holds them parsed.
 
     Raises:
         UserError: the tree has no targets.
     """
-    files = _target_files(tree)
+    if isinstance(tree.root, zipfile.Path):
+        return _unpacked(BytesIO(tree.read(PACKED_TARGETS)))
+    files = tree.target_files()
     if not files:
-        raise UserError(f"{tree.targets_folder} holds no .target files; clone makehuman with git-lfs")
+        raise UserError(f"{tree.path / _TARGETS} holds no .target files; clone makehuman with git-lfs")
     if cache is not None and cache.is_file():
-        with np.load(cache, allow_pickle=False) as archive:
-            names = [str(name) for name in archive["names"]]
-            if names == list(files):
-                return _unpack(names, archive["lengths"], archive["index"], archive["delta"])
-    targets = {name: parse_target(path.read_text(encoding="utf-8").splitlines()) for name, path in files.items()}
+        targets = _unpacked(cache)
+        if list(targets) == list(files):
+            return targets
+    targets = {name: parse_target(tree.text(path)) for name, path in files.items()}
     if cache is not None:
         _write_cache(cache, targets)
     return targets
 
 
-def _unpack(
-    names: list[str], lengths: NDArray[np.int64], index: NDArray[np.int32], delta: NDArray[np.float32]
-) -> dict[str, Target]:
+def _unpacked(archive_file: Path | BytesIO) -> dict[str, Target]:
+    with np.load(archive_file, allow_pickle=False) as archive:
+        names, lengths, index, delta = (archive[key] for key in ("names", "lengths", "index", "delta"))
     ends = np.cumsum(lengths)
     return {
-        name: Target(index[end - size : end], delta[end - size : end])
+        str(name): Target(index[end - size : end], delta[end - size : end])
         for name, end, size in zip(names, ends, lengths, strict=True)
     }
+
+
+def targets_archive(targets: dict[str, Target]) -> bytes:
+    """Returns the .npz file from which `load_targets` reads parsed targets."""
+    stream = BytesIO()
+    np.savez(
+        stream,
+        names=np.array(list(targets)),
+        lengths=np.array([len(t.index) for t in targets.values()], dtype=np.int64),
+        index=np.concatenate([t.index for t in targets.values()]),
+        delta=np.concatenate([t.delta for t in targets.values()]),
+    )
+    return stream.getvalue()
 
 
 def _write_cache(cache: Path, targets: dict[str, Target]) -> None:
     cache.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=cache.parent, suffix=".npz")
     with os.fdopen(handle, "wb") as stream:
-        np.savez(
-            stream,
-            names=np.array(list(targets)),
-            lengths=np.array([len(t.index) for t in targets.values()], dtype=np.int64),
-            index=np.concatenate([t.index for t in targets.values()]),
-            delta=np.concatenate([t.delta for t in targets.values()]),
-        )
+        stream.write(targets_archive(targets))
     os.replace(temporary, cache)
