@@ -1,0 +1,54 @@
+"""What may be rendered where: numbers that make sense, no mixing with another rendering, no leftovers of a killed run."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from textedit_core.errors import UsageError, UserError
+from textedit_core.synthetic.shard_workers import core_count
+from textedit_core.synthetic.shards import SHARD_FOLDER
+
+SMALLEST_SIDE = 16
+
+
+def check_settings(folder: Path, name: str, settings: dict[str, Any], size: str) -> None:
+    """Refuses to mix a new rendering with what a folder holds already; more of the same is welcome.
+
+    Args:
+        folder: where to render to.
+        name: of the index file.
+        settings: what the index would say.
+        size: which of the settings may grow.
+
+    Raises:
+        UserError: the folder holds another rendering, or more than is asked for.
+    """
+    try:
+        found = json.loads((folder / name).read_text("utf8"))
+    except (OSError, ValueError):
+        return
+    for key, value in settings.items():
+        old = found.get(key)
+        if (old != value and key != size) or (key == size and (old or 0) > value):
+            raise UserError(f"{str(folder)!r} holds a rendering with {key} {old}, not {value}; choose another --out, or delete the folder")
+
+
+def check_request(count: int, resolution: int, workers: int | None, what: str) -> None:
+    """Checks what a user asked for before anything is written.
+
+    Raises:
+        UsageError: a number is too small.
+    """
+    core_count(workers)
+    if count < 1:
+        raise UsageError(f"cannot render {count} {what}; ask for at least 1")
+    if resolution < SMALLEST_SIDE:
+        raise UsageError(f"--resolution {resolution} is too small; give at least {SMALLEST_SIDE} pixels")
+
+
+def sweep(folder: Path) -> None:
+    """Removes the half-written files that a killed run has left."""
+    for leftover in [*folder.glob(".writing-*"), *(folder / SHARD_FOLDER).glob(".writing-*")]:
+        leftover.unlink(missing_ok=True)
