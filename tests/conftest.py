@@ -22,7 +22,11 @@ from textedit_core.encoder import Encoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.synthetic.shards import SHARD_FOLDER, listed, shard_bytes, write_atomically
+from textedit_core.synthetic.splits import SPLITS, split_of
 
+# Of 20 people, number 18 is for validation and number 19 for the test.
+NOISE_PEOPLE = (0, 1, 2, 3, 18, 38, 19, 39)
 REPOSITORY = Path(__file__).resolve().parent.parent
 # What no package manager can supply: hardware, and the face assets, which are data from elsewhere.
 EXCUSED_SKIPS = ("asset", "gpu", "cuda")
@@ -62,44 +66,56 @@ def asset_tree() -> Path:
 
 @pytest.fixture(scope="session")
 def noise_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A dataset folder as `render` writes it: 24 noise images of 32 px, 6 people, the last two held out, every fourth a sketch."""
+    """A dataset folder as `render` writes it: 32 noise images of 32 px, 8 people (4 train, 2 validate, 2 test), every fourth a sketch."""
     folder = tmp_path_factory.mktemp("noise")
-    (folder / "images").mkdir()
     rng = np.random.default_rng(0)
-    for number in range(24):
-        _write_noise_face(folder / "images", number, rng)
+    samples: dict[str, list[tuple[str, dict[str, bytes]]]] = {split: [] for split in SPLITS}
+    for number in range(32):
+        identity = NOISE_PEOPLE[number // 4]
+        samples[split_of(identity)].append((f"{number:06d}", _noise_face(number, identity, rng)))
+    entries = []
+    for split, of_split in samples.items():
+        path = folder / SHARD_FOLDER / f"{split}-00000.tar"
+        write_atomically(path, shard_bytes(of_split))
+        entries.append({**listed(path, len(of_split)), "split": split})
     index = {
-        "format_version": 1,
-        "count": 24,
+        "format_version": 2,
+        "complete": True,
+        "count": 32,
         "resolution": 32,
         "scene_code_names": [f"code_{i}" for i in range(5)],
         "seed": 0,
-        "splits": {"train": 16, "heldout": 8},
+        "splits": {"train": 16, "validation": 8, "test": 8},
         "world": {},
+        "shards": entries,
     }
     (folder / "dataset.json").write_text(json.dumps(index))
     return folder
 
 
-def _write_noise_face(folder: Path, number: int, rng: np.random.Generator) -> None:
+def noise_attributes(style: str) -> dict[str, float | str]:
+    """What `synthetic.attributes.attributes` would say of a face without expression."""
+    values: dict[str, float | str] = dict.fromkeys(("smile", "brow_raise", "mouth_open", "sad", "angry", "eyes_closed"), 0.0)
+    values |= {"age_years": 30.0, "male": 0.0, "glasses": 0.0, "hair_color": "brown", "melanin": 0.2, "yaw": 0.0, "pitch": 0.0}
+    return {**values, "style": style}
+
+
+def _noise_face(number: int, identity: int, rng: np.random.Generator) -> dict[str, bytes]:
     stream = BytesIO()
     Image.fromarray(rng.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save(stream, "PNG")
-    identity = number // 4
+    style = "sketch" if number % 4 == 3 else "photo"
     sidecar = {
         "identity": identity,
-        "split": "heldout" if identity >= 4 else "train",
-        "style": "sketch" if number % 4 == 3 else "photo",
-        "age_years": 30.0,
-        "smile": 0.0,
-        "gender": 0.0,
+        "split": split_of(identity),
+        "style": style,
+        "attributes": noise_attributes(style),
         "scene_code": rng.uniform(-1, 1, 5).round(4).tolist(),
         "captions": [CAPTIONS[number % 6], CAPTIONS[(number + 1) % 6]],
         "landmarks": [[12.0, 15.0], [20.0, 15.0], [16.0, 19.0], [13.0, 24.0], [19.0, 24.0]],
         "parameters": {},
         "sha256": hashlib.sha256(stream.getvalue()).hexdigest(),
     }
-    (folder / f"{number:06d}.png").write_bytes(stream.getvalue())
-    (folder / f"{number:06d}.json").write_text(json.dumps(sidecar))
+    return {"png": stream.getvalue(), "json": json.dumps(sidecar).encode()}
 
 
 def write_tiny_checkpoint(directory: Path) -> Checkpoint:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index
 from textedit_core.errors import UserError
@@ -29,7 +28,7 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
 
     Args:
         checkpoint: a finished training run's checkpoint folder.
-        data: the rendered dataset that it was trained on; its training photos calibrate, its held-out photos prove.
+        data: the rendered dataset that it was trained on; its training photos calibrate, its test photos prove.
         out: the folder to create; one that exists is replaced, except for the documents (*.md) in it.
 
     Raises:
@@ -43,7 +42,7 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(model.directory / name, scratch / name)
         _sample_faces(data, "train", CALIBRATION_FACES, scratch / "faces" / "calibration", model)
-        heldout = _sample_faces(data, "heldout", HELDOUT_FACES, scratch / "faces" / "heldout", model)
+        heldout = _sample_faces(data, "test", HELDOUT_FACES, scratch / "faces" / "heldout", model)
         metrics = evaluate(checkpoint, data, heldout, None)
         (scratch / METRICS_NAME).write_text(json.dumps(metrics, indent=1) + "\n", "utf8")
         write_index(scratch, model.config, list(model.prompts.values()), {**model.provenance, "dataset": _dataset_card(data)})
@@ -61,9 +60,7 @@ def _sample_faces(data: Path, split: str, count: int, folder: Path, model: Check
     folder.mkdir(parents=True, exist_ok=True)
     rows = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
     for row in rows:
-        path = dataset.paths[row]
-        with Image.open(path) as image:
-            image.convert("RGB").save(folder / f"{path.stem}.jpg", quality=JPEG_QUALITY, subsampling=0)
+        dataset.picture(row).save(folder / f"{dataset.keys[row]}.jpg", quality=JPEG_QUALITY, subsampling=0)
     return len(rows)
 
 

@@ -16,10 +16,10 @@ def test_released_checkpoint_opens_with_faces_and_metrics(tiny_checkpoint: Check
     out = tmp_path / "released"
     released = release(tiny_checkpoint.directory, noise_dataset, out)
     assert released == open_checkpoint(out)
-    # The noise dataset has 12 training and 6 held-out photos, fewer than would be taken of a real one.
+    # The noise dataset has 12 training and 6 test photos, fewer than would be taken of a real one.
     assert (len(released.faces("calibration")), len(released.faces("heldout"))) == (12, 6)
     assert json.loads((out / "metrics.json").read_text())["faces"] == 6
-    assert released.provenance["dataset"]["count"] == 24
+    assert released.provenance["dataset"]["count"] == 32
     assert released.load_decoder() is not None
 
 

@@ -84,9 +84,11 @@ def _started_clip(model: ModelConfig, data: FaceDataset, checkpoint: Checkpoint)
 
 
 def standardised_attributes(data: FaceDataset) -> Tensor:
-    """Smile, age, sex and style of each image as float32 [N,4] of zero mean and unit variance over the dataset."""
-    columns = [[label["smile"], label["age_years"], label["gender"], float(label["style"] == "sketch")] for label in data.labels]
-    values = torch.tensor(columns, dtype=torch.float32)
+    """Smile, age, sex, glasses and style of each image as float32 [N,6] of zero mean and unit variance over the dataset."""
+    shown = [label["attributes"] for label in data.labels]
+    columns = [[label[name] for name in ("smile", "age_years", "male", "glasses")] for label in shown]
+    styles = [[float(label["style"] == style) for style in ("sketch", "cartoon")] for label in shown]
+    values = torch.cat([torch.tensor(columns, dtype=torch.float32), torch.tensor(styles)], dim=1)
     return (values - values.mean(0)) / values.std(0).clamp(min=1e-6)
 
 

@@ -86,14 +86,15 @@ def train(request: TrainRequest) -> Checkpoint:
     stage = _build(request, model, train_data, checkpoint)
     reason = run(stage, request.loop, request.out)
     prompts = dict(checkpoint.prompts)
-    if request.stage == "editor" and request.prompt is not None:
-        prompts[request.prompt.id] = request.prompt
+    if isinstance(stage, EditorStage):
+        # The stage's own record of the prompt: it knows by now which groups moved and how the strength was calibrated.
+        prompts[stage.prompt.id] = stage.prompt
     provenance = {**checkpoint.provenance, stage.name: {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}}
     return write_index(checkpoint.directory, model, list(prompts.values()), provenance)
 
 
 def _dataset(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset:
-    styles = ("photo",) if request.stage in ("editor", "joint") else ("photo", "sketch")
+    styles = ("photo",) if request.stage in ("editor", "joint") else None
     # The judges look at images of this size, and at previews of about it when they guide an editor.
     judged = request.stage in ("clip", "identity")
     return FaceDataset(request.data, split, model.clip.image_size if judged else model.decoder.img_resolution, styles)
@@ -105,7 +106,7 @@ def _build(request: TrainRequest, model: ModelConfig, data: FaceDataset, checkpo
         return ClipStage(model, request.clip, data, batch, checkpoint)
     if request.stage == "identity":
         return IdentityStage(model, request.identity, data, batch, checkpoint.directory)
-    heldout = _dataset(request, model, "heldout")
+    heldout = _dataset(request, model, "validation")
     if request.stage == "decoder":
         return DecoderStage(model, request.decoder, data, heldout, batch, checkpoint)
     if request.stage == "encoder":
