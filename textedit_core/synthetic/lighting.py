@@ -19,12 +19,14 @@ class Lighting:
 
     Attributes:
         directions: [3, 3] unit vectors towards key, fill and rim light.
+        window: [3] unit vector towards what lenses mirror.
         colors: [3, 3] linear RGB intensities.
         sky, ground: [3] ambient light from above and below.
         exposure: factor before the film curve.
     """
 
     directions: Vector
+    window: Vector
     colors: Vector
     sky: Vector
     ground: Vector
@@ -48,4 +50,5 @@ def lighting(scene: SceneParameters) -> Lighting:
     brightness = 0.18 + 0.42 * max(key[2], 0.3) + 0.35 * share + 0.8 * ambient
     exposure = 0.62 / brightness * (1.0 + 0.8 * scene.melanin)
     colors = np.stack([1.25 * tint, share * np.ones(3), 0.5 * np.ones(3)])
-    return Lighting(np.stack([key, fill, rim]), colors, ambient * np.ones(3), 0.55 * ambient * np.ones(3), exposure)
+    window = _direction(1.3 * scene.key_azimuth, scene.key_elevation + 12.0)
+    return Lighting(np.stack([key, fill, rim]), window, colors, ambient * np.ones(3), 0.55 * ambient * np.ones(3), exposure)

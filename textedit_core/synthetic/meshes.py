@@ -53,6 +53,13 @@ class RenderMesh:
             np.arange(len(self.triangles)), 3)))
         self.faces_around = sp.csr_matrix(entries, shape=(count, len(self.triangles)))
 
+    def attribute(self, values: Points) -> Points:
+        """Returns [N, C] values per row of the vertex buffer for values [V, C] of all control vertices."""
+        moved = values[self.source]
+        if self.subdivision is not None:
+            moved = self.subdivision @ moved
+        return np.ascontiguousarray(moved[self.vertex_of], np.float32)
+
     def buffer(self, points: Points) -> Points:
         """Returns [N, 8] float32 rows: position, unit normal, texture coordinate.
 

@@ -12,27 +12,18 @@ from numpy.typing import NDArray
 from textedit_core.errors import UserError
 from textedit_core.synthetic import camera, shaders
 from textedit_core.synthetic.assets import AssetTree
+from textedit_core.synthetic.figure import Part, parts
 from textedit_core.synthetic.lighting import Lighting, lighting
 from textedit_core.synthetic.meshes import Points
-from textedit_core.synthetic.scene import (
-    BROWS,
-    EYES,
-    HAIRS,
-    SKINS,
-    SceneParameters,
-    hair_color,
-    skin_color,
-    skin_weights,
-)
+from textedit_core.synthetic.scene import SKINS, SceneParameters, hair_color, skin_weights
 from textedit_core.synthetic.stylize import pencil_sketch
 from textedit_core.synthetic.wardrobe import Wardrobe
 
 Image8 = NDArray[np.uint8]
 _SHADOW_SIDE = 512
-_WHITE_TEETH = (2.2, 2.1, 1.95)
-# In the order of EYES: the brown iris is too red, the blue one too bright, for these lights.
-_EYE_TINTS = ((0.85, 0.9, 0.95), (0.85, 0.85, 0.85), (0.95, 0.95, 0.95), (0.95, 0.95, 0.95))
-_LASH = (0.02, 0.015, 0.01)
+# In the order of their texture units.
+_SAMPLERS = ("albedo_map", "second_map", "third_map", "view_depth", "shadow_depth", "fourth_map", "grain_map")
+_SKIN_UNITS = (0, 1, 2, 5)
 
 
 @dataclass(frozen=True)
@@ -51,19 +42,10 @@ class Rendering:
 
 
 @dataclass(frozen=True)
-class _Item:
-    name: str
-    kind: int
-    texture: str
-    tint: tuple[float, ...]
-    tone: tuple[float, float] = (1.0, 1.0)
-
-
-@dataclass(frozen=True)
 class _Drawable:
     buffer: moderngl.Buffer
     depth: moderngl.VertexArray
-    surfaces: tuple[moderngl.VertexArray, ...]
+    surfaces: dict[bool, moderngl.VertexArray]
 
 
 def _context() -> moderngl.Context:
@@ -106,15 +88,18 @@ class Renderer:
         self._textures: dict[str, moderngl.Texture] = {}
         self._compile()
         self._allocate()
+        side = self._wardrobe.grain.shape[0]
+        self._grain = self._gl.texture((side, side), 4, self._wardrobe.grain.tobytes())
+        self._grain.build_mipmaps()
 
     def _compile(self) -> None:
         gl = self._gl
         self._depth_program = gl.program(shaders.MESH_VERTEX, shaders.DEPTH_FRAGMENT)
         self._surfaces = {
             (kind, opaque): gl.program(shaders.MESH_VERTEX, shaders.surface_fragment(kind, opaque=opaque))
-            for kind in range(5)
+            for kind in range(7)
             for opaque in (True, False)
-            if opaque or kind in (shaders.HAIR, shaders.CARD)
+            if (opaque and kind != shaders.LENS) or (not opaque and kind in shaders.SOFT)
         }
         self._background = gl.program(shaders.SCREEN_VERTEX, shaders.BACKGROUND_FRAGMENT)
         self._finish = gl.program(shaders.SCREEN_VERTEX, shaders.FINISH_FRAGMENT)
@@ -139,9 +124,9 @@ class Renderer:
     def draw(self, scene: SceneParameters) -> Rendering:
         """Draws a scene as a photo, with depth and landmarks."""
         points = self._wardrobe.points(scene)
-        items = self._items(scene)
+        items = parts(scene, self._wardrobe)
         for item in items:
-            self._upload(item, points)
+            self._upload(item, scene, points)
         view = camera.portrait(self._wardrobe.finder.landmarks(points), scene.yaw, scene.pitch)
         light = lighting(scene)
         sun = camera.orthographic(2.1, 1.0, 12.0) @ camera.look_at(
@@ -161,38 +146,26 @@ class Renderer:
         drawn = self.draw(scene)
         return drawn.photo, pencil_sketch(drawn.photo, drawn.depth)
 
-    def _items(self, scene: SceneParameters) -> list[_Item]:
-        hair, brow = HAIRS[scene.hair], BROWS[scene.brow]
-        color = hair_color(scene)
-        brows = tuple(min(0.5 * channel, 0.09) for channel in color)
-        items = [
-            _Item("body", shaders.SKIN, "", tuple(2.0 * c for c in skin_color(scene))),
-            _Item("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINTS[scene.eye]),
-            _Item("teeth", shaders.TEETH, "teeth", _WHITE_TEETH),
-            _Item("tongue", shaders.TEETH, "tongue", (1.0, 0.9, 0.9)),
-            _Item(brow, shaders.CARD, brow, brows),
-            _Item("lashes", shaders.CARD, "lashes", _LASH),
-        ]
-        if not scene.bald:
-            items.append(_Item(hair, shaders.HAIR, hair, color, (self._wardrobe.textures[hair].gain, 1.3)))
-        return items
+    def _upload(self, part: Part, scene: SceneParameters, points: Points) -> None:
+        rows = self._wardrobe.buffer(part.name, scene, points)
+        if part.name not in self._drawables:
+            self._drawables[part.name] = self._create(part, rows)
+        self._drawables[part.name].buffer.write(rows.tobytes())
 
-    def _upload(self, item: _Item, points: Points) -> None:
-        wardrobe = self._wardrobe
-        mesh = wardrobe.body if item.name == "body" else wardrobe.proxies[item.name].mesh
-        source = points if item.name == "body" else wardrobe.proxies[item.name].fit(points)
-        rows = mesh.buffer(source)
-        if item.name not in self._drawables:
-            self._drawables[item.name] = self._create(item.kind, rows, mesh.indices)
-        self._drawables[item.name].buffer.write(rows.tobytes())
-
-    def _create(self, kind: int, rows: Points, indices: NDArray[np.uint32]) -> _Drawable:
+    def _create(self, part: Part, rows: Points) -> _Drawable:
         gl = self._gl
-        vertices, order = gl.buffer(reserve=rows.nbytes, dynamic=True), gl.buffer(indices.tobytes())
+        vertices = gl.buffer(reserve=rows.nbytes, dynamic=True)
+        order = gl.buffer(self._wardrobe.mesh(part.name).indices.tobytes())
         layout = [(vertices, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
-        passes = [self._surfaces[key] for key in ((kind, True), (kind, False)) if key in self._surfaces]
-        surfaces = tuple(gl.vertex_array(program, layout, order, skip_errors=True) for program in passes)
-        return _Drawable(vertices, gl.vertex_array(self._depth_program, layout, order, skip_errors=True), surfaces)
+        depth = gl.vertex_array(self._depth_program, layout, order, skip_errors=True)
+        if part.kind == shaders.SKIN:
+            layout.append((gl.buffer(self._wardrobe.zones.tobytes()), "4f", "in_zones"))
+        surfaces = {
+            opaque: gl.vertex_array(program, layout, order, skip_errors=True)
+            for (kind, opaque), program in self._surfaces.items()
+            if kind == part.kind
+        }
+        return _Drawable(vertices, depth, surfaces)
 
     def _texture(self, name: str) -> moderngl.Texture:
         if name not in self._textures:
@@ -212,7 +185,7 @@ class Renderer:
     def _depth_pass(
         self,
         target: moderngl.Framebuffer,
-        items: list[_Item],
+        items: list[Part],
         model: camera.Matrix,
         projection: camera.Matrix,
         collar: tuple[float, float, float],
@@ -225,8 +198,8 @@ class Renderer:
         _set(program, "model", model.T)
         _set(program, "view_projection", projection.T)
         for item in items:
-            # The cornea must stay see-through, and the mouth is dark without shadows of teeth.
-            if item.kind == shaders.EYE or (not cards and item.kind in (shaders.CARD, shaders.TEETH)):
+            # Cornea and lenses must stay see-through, and the mouth is dark without shadows of teeth.
+            if item.kind in (shaders.EYE, shaders.LENS) or (not cards and item.kind in (shaders.CARD, shaders.TEETH)):
                 continue
             cutout = item.kind in (shaders.HAIR, shaders.CARD)
             if cutout:
@@ -238,7 +211,7 @@ class Renderer:
     def _color_pass(
         self,
         scene: SceneParameters,
-        items: list[_Item],
+        items: list[Part],
         view: camera.Portrait,
         light: Lighting,
         sun: camera.Matrix,
@@ -253,6 +226,7 @@ class Renderer:
         gl.disable(moderngl.DEPTH_TEST)
         # The backdrop keeps its brightness whatever the face needs.
         _set(self._background, "base", tuple(c / light.exposure for c in scene.background))
+        _set(self._background, "slope", scene.backdrop_slope)
         self._background_quad.render(vertices=3)
         gl.enable(moderngl.DEPTH_TEST)
         self._view_depth.use(3)
@@ -263,7 +237,7 @@ class Renderer:
     def _frame_uniforms(
         self, scene: SceneParameters, view: camera.Portrait, light: Lighting, sun: camera.Matrix, mouth_front: float
     ) -> None:
-        samplers = {"albedo_map": 0, "second_map": 1, "third_map": 2, "view_depth": 3, "shadow_depth": 4}
+        samplers = {name: unit for unit, name in enumerate(_SAMPLERS)}
         values: dict[str, object] = {
             **samplers,
             "model": view.model.T,
@@ -271,6 +245,7 @@ class Renderer:
             "light_projection": sun.T,
             "camera": tuple(view.eye),
             "directions": light.directions,
+            "window": tuple(light.window),
             "lights": light.colors,
             "sky": tuple(light.sky),
             "ground": tuple(light.ground),
@@ -283,14 +258,14 @@ class Renderer:
             for name, value in values.items():
                 _set(program, name, value)
 
-    def _draw_items(self, scene: SceneParameters, items: list[_Item], collar: tuple[float, float, float]) -> None:
+    def _draw_items(self, scene: SceneParameters, items: list[Part], collar: tuple[float, float, float]) -> None:
         gl = self._gl
         gl.blend_func = moderngl.SRC_ALPHA, moderngl.ONE_MINUS_SRC_ALPHA
         for soft in (False, True):
             self._picture_target.depth_mask = not soft
             self._picture_target.use()
             for item in items:
-                if soft and item.kind not in (shaders.HAIR, shaders.CARD):
+                if (item.kind, not soft) not in self._surfaces:
                     continue
                 program = self._surfaces[item.kind, not soft]
                 _set(program, "tint", item.tint)
@@ -299,19 +274,23 @@ class Renderer:
                 self._bind(scene, item, program)
                 if soft or item.kind == shaders.EYE:
                     gl.enable(moderngl.BLEND)
-                self._drawables[item.name].surfaces[int(soft)].render()
+                self._drawables[item.name].surfaces[not soft].render()
                 gl.disable(moderngl.BLEND)
         self._picture_target.depth_mask = True
 
-    def _bind(self, scene: SceneParameters, item: _Item, program: moderngl.Program) -> None:
+    def _bind(self, scene: SceneParameters, item: Part, program: moderngl.Program) -> None:
         if item.kind != shaders.SKIN:
-            self._texture(item.texture).use(0)
+            if item.texture:
+                self._texture(item.texture).use(0)
             return
-        chosen = sorted(((w, n) for n, w in zip(SKINS, skin_weights(scene), strict=True) if w > 0), reverse=True)[:3]
-        weights = [weight for weight, _ in chosen] + [0.0] * (3 - len(chosen))
-        for unit, (_, name) in enumerate(chosen):
+        chosen = sorted(((w, n) for n, w in zip(SKINS, skin_weights(scene), strict=True) if w > 0), reverse=True)
+        weights = [weight for weight, _ in chosen] + [0.0] * (len(_SKIN_UNITS) - len(chosen))
+        for unit, (_, name) in zip(_SKIN_UNITS, chosen, strict=False):
             self._texture(name).use(unit)
+        self._grain.use(_SAMPLERS.index("grain_map"))
         _set(program, "blend", tuple(weights))
+        _set(program, "complexion", (scene.lipstick, scene.freckles, scene.stubble, float(scene.bald)))
+        _set(program, "beard", tuple(0.35 * channel for channel in hair_color(scene)))
 
     def _develop(self, exposure: float) -> Image8:
         self._gl.disable(moderngl.DEPTH_TEST)

@@ -57,7 +57,7 @@ class SceneParameters:
         weight, muscle: 0 to 1.
         shape: one value per `SHAPE_MODIFIERS`.
         dark_skin: draw from the dark-skinned textures.
-        skin_mix: 0 to 1 between two textures of the same age group.
+        skin_mix: 0 to 1, place among the two or three textures of the same age group.
         melanin, redness: 0 to 1.
         eye, brow, hair: indices into `EYES`, `BROWS`, `HAIRS`; the hair "bald" draws none.
         hair_color: linear RGB before greying.
@@ -149,34 +149,40 @@ def scene_from_dict(data: dict[str, Any]) -> SceneParameters:
     return SceneParameters(**fields)
 
 
+def _between(skins: tuple[int, int, int], mix: float) -> dict[int, float]:
+    """Walks round three skins while `mix` goes from 0 to 1; two neighbours are blended at a time."""
+    place = 3.0 * mix
+    first = int(place) % 3
+    share = place - int(place)
+    return {skins[first]: 1.0 - share, skins[(first + 1) % 3]: share}
+
+
+def _skin_family(scene: SceneParameters) -> tuple[dict[int, float], dict[int, float], dict[int, float]]:
+    """Returns the blends (index into `SKINS` -> weight) of the person when young, in middle age and old."""
+    mix, male = scene.skin_mix, scene.gender >= 0.5
+    if scene.dark_skin and not male:
+        return {9: 1.0 - 0.5 * mix, 1: 0.5 * mix}, {9: 0.8, 10: 0.2}, {10: 0.75, 9: 0.25}
+    if scene.dark_skin:
+        return _between((11, 12, 4), mix), {12: 1.0 - 0.3 * mix, 6: 0.3 * mix}, {13: 0.8, 12: 0.2}
+    if not male:
+        # There is no old light woman: the wrinkles of the dark one, relative to her colour, serve better than a man's.
+        return _between((0, 1, 2), mix), {2: 1.0 - 0.4 * mix, 1: 0.4 * mix}, {2: 0.45, 10: 0.40, 8: 0.15}
+    return _between((3, 4, 5), mix), {6: 1.0 - mix, 7: mix}, {8: 1.0 - 0.4 * mix, 13: 0.4 * mix}
+
+
 def skin_weights(scene: SceneParameters) -> tuple[float, ...]:
-    """Returns one weight per entry of `SKINS`; they sum to 1 and vary smoothly with age."""
+    """Returns one weight per entry of `SKINS`, at most four above 0; they sum to 1 and vary smoothly with age."""
     old = float(np.interp(scene.age_years, [55.0, 80.0], [0.0, 0.85]))
     middle = float(np.interp(scene.age_years, [28.0, 55.0], [0.0, 1.0])) * (1.0 - old)
     young = round(max(1.0 - middle - old, 0.0), 9)
     # Boys' faces are smooth: the grown man's skin fades in while he grows up.
     boyish = young * float(np.interp(scene.age_years, [11.0, 17.0], [1.0, 0.0])) if scene.gender >= 0.5 else 0.0
-    weights = dict.fromkeys(SKINS, 0.0)
-    weights[SKINS[9] if scene.dark_skin else SKINS[1]] += boyish
-    ages = (young - boyish, middle, old)
-    for name, value in _skin_family(scene.dark_skin, scene.gender >= 0.5, scene.skin_mix, ages):
-        weights[name] += value
-    return tuple(weights[name] for name in SKINS)
-
-
-def _skin_family(
-    dark: bool, male: bool, mix: float, ages: tuple[float, float, float]
-) -> list[tuple[str, float]]:
-    young, middle, old = ages
-    if dark and not male:
-        return [(SKINS[9], young + middle), (SKINS[10], old)]
-    if dark:
-        return [(SKINS[11], young), (SKINS[12], middle), (SKINS[13], old)]
-    if not male:
-        return [(SKINS[0], young * (1 - mix)), (SKINS[1], young * mix), (SKINS[2], middle + 0.5 * old),
-                (SKINS[8], 0.5 * old)]
-    return [(SKINS[3 + round(mix * 2)], young), (SKINS[6], middle * (1 - mix)), (SKINS[7], middle * mix),
-            (SKINS[8], old)]
+    weights = [0.0] * len(SKINS)
+    weights[9 if scene.dark_skin else 1] += boyish
+    for share, blend in zip((young - boyish, middle, old), _skin_family(scene), strict=True):
+        for index, weight in blend.items():
+            weights[index] += share * weight
+    return tuple(weights)
 
 
 def skin_color(scene: SceneParameters) -> tuple[float, float, float]:

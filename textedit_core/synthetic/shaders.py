@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-SKIN, EYE, HAIR, CARD, TEETH = range(5)
+SKIN, EYE, HAIR, CARD, TEETH, FRAME, LENS = range(7)
+# Kinds that are blended over the finished picture in a second pass.
+SOFT = (HAIR, CARD, LENS)
 
 _HEADER = "#version 330\n"
 
@@ -10,10 +12,11 @@ MESH_VERTEX = (
     _HEADER
     + """
 invariant gl_Position;
-in vec3 in_position; in vec3 in_normal; in vec2 in_uv;
+in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in vec4 in_zones;  // lips, freckles, stubble, scalp
 uniform mat4 model; uniform mat4 view_projection; uniform mat4 light_projection;
 uniform vec3 collar;  // height, neck depth, 1 when dressed
 out vec3 world; out vec3 normal; out vec2 uv; out vec3 light_position; out float depth_in_head; out float cloth_edge;
+out vec4 zones;
 void main() {
   vec3 p = in_position;
   cloth_edge = -1.0;
@@ -27,6 +30,7 @@ void main() {
   world = w.xyz;
   normal = mat3(model) * in_normal;
   uv = in_uv;
+  zones = in_zones;
   light_position = (light_projection * w).xyz * 0.5 + 0.5;
   gl_Position = view_projection * w;
 }
@@ -43,11 +47,13 @@ void main() { if (cutout && texture(albedo_map, uv).a < 0.5) discard; }
 
 _SURFACE = """
 in vec3 world; in vec3 normal; in vec2 uv; in vec3 light_position; in float depth_in_head; in float cloth_edge;
+in vec4 zones;
 out vec4 color;
 uniform sampler2D albedo_map; uniform sampler2D second_map; uniform sampler2D third_map;
+uniform sampler2D fourth_map; uniform sampler2D grain_map;
 uniform sampler2D view_depth; uniform sampler2D shadow_depth;
-uniform vec3 blend; uniform vec3 tint; uniform vec3 cloth; uniform vec2 tone;
-uniform vec3 camera; uniform vec3 directions[3]; uniform vec3 lights[3]; uniform vec3 sky; uniform vec3 ground;
+uniform vec4 blend; uniform vec4 complexion; uniform vec3 beard; uniform vec3 tint; uniform vec3 cloth; uniform vec2 tone;
+uniform vec3 camera; uniform vec3 window; uniform vec3 directions[3]; uniform vec3 lights[3]; uniform vec3 sky; uniform vec3 ground;
 uniform vec2 range; uniform float mouth_front; uniform float side;
 
 const int TAPS = 8;
@@ -111,7 +117,15 @@ void main() {
     vec3 c = blend.x * texel.rgb * texel.rgb, other;
     if (blend.y > 0.0) { other = texture(second_map, uv).rgb; c += blend.y * other * other; }
     if (blend.z > 0.0) { other = texture(third_map, uv).rgb; c += blend.z * other * other; }
+    if (blend.w > 0.0) { other = texture(fourth_map, uv).rgb; c += blend.w * other * other; }
+    // Painted hair is taken off a bald head; 0.5 is the mean of every skin.
+    c = mix(c, vec3(0.5), complexion.w * zones.w * 0.9);
     albedo = tint * c;
+    vec2 speck = texture(grain_map, uv * 2.0).rg;
+    albedo *= mix(vec3(1.0), vec3(0.60, 0.44, 0.34), complexion.y * zones.y * speck.r);
+    albedo = mix(albedo, beard, complexion.z * zones.z * (0.30 + 0.45 * speck.g));
+    float lip_light = dot(c, vec3(0.6, 0.8, 0.6)) * dot(tint, vec3(0.5));
+    albedo = mix(albedo, vec3(0.62, 0.07, 0.09) * (0.15 + 0.9 * lip_light), complexion.x * zones.x * 0.75);
     wrap = vec3(0.32, 0.16, 0.10);
   }
 #elif MATERIAL == HAIR_ID
@@ -120,6 +134,14 @@ void main() {
   wrap = vec3(0.35);
 #elif MATERIAL == EYE_ID || MATERIAL == TEETH_ID
   albedo = linear(texel.rgb) * tint;
+#endif
+#if MATERIAL == LENS_ID
+  // Glass: almost clear, with the soft reflection of two windows at the sides of the key light.
+  vec3 mirrored = reflect(-v, n);
+  float rim_light = pow(1.0 - max(dot(n, v), 0.0), 4.0);
+  float pane = smoothstep(0.86, 0.96, dot(mirrored, window));
+  color = vec4(mix(vec3(0.35), vec3(0.9), pane), 0.05 + 0.22 * pane + 0.4 * rim_light);
+  return;
 #endif
 #if MATERIAL == HAIR_ID || MATERIAL == CARD_ID
   if (OPAQUE ? texel.a < 0.5 : (texel.a >= 0.5 || texel.a < 0.02)) discard;
@@ -139,6 +161,8 @@ void main() {
     // A catch light from nearly straight ahead keeps the eyes alive in every light.
     vec3 front = normalize(vec3(l.x * 0.5, max(l.y, 0.1) * 0.7 + 0.1, 1.0));
     if (i == 0) shine += lights[i] * mix(0.5, 1.0, lit) * highlight(n, v, front, 0.16) * 2.0;
+#elif MATERIAL == FRAME_ID
+    shine += lights[i] * seen * highlight(n, v, l, 0.32) * mix(vec3(1.0), 6.0 * tint + 1.0, tone.x) * (1.0 + tone.x);
 #elif MATERIAL == TEETH_ID
     shine += lights[i] * seen * highlight(n, v, l, 0.3) * 0.8;
 #elif MATERIAL == HAIR_ID
@@ -173,7 +197,8 @@ void main() {
 
 def surface_fragment(material: int, *, opaque: bool) -> str:
     """Returns the fragment shader of one material; `opaque` is false in the pass for soft edges."""
-    names = {"SKIN_ID": SKIN, "EYE_ID": EYE, "HAIR_ID": HAIR, "CARD_ID": CARD, "TEETH_ID": TEETH}
+    names = {"SKIN_ID": SKIN, "EYE_ID": EYE, "HAIR_ID": HAIR, "CARD_ID": CARD, "TEETH_ID": TEETH,
+             "FRAME_ID": FRAME, "LENS_ID": LENS}
     defines = "".join(f"#define {name} {value}\n" for name, value in names.items())
     defines += f"#define MATERIAL {material}\n#define OPAQUE {'true' if opaque else 'false'}\n"
     return _HEADER + defines + _SURFACE
@@ -190,8 +215,8 @@ void main() { place = in_position; gl_Position = vec4(in_position, 0.9999, 1.0);
 BACKGROUND_FRAGMENT = (
     _HEADER
     + """
-in vec2 place; out vec4 color; uniform vec3 base;
-void main() { color = vec4(base * (1.0 + 0.18 * place.y) * (1.0 - 0.16 * dot(place, place)), 1.0); }
+in vec2 place; out vec4 color; uniform vec3 base; uniform vec2 slope;
+void main() { color = vec4(base * (1.0 + 0.18 * place.y) * (1.0 + 0.45 * dot(slope, place)) * (1.0 - 0.16 * dot(place, place)), 1.0); }
 """
 )
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from textedit_core.synthetic.assets import AssetTree, load_targets, parse_mhclo, parse_obj
+from textedit_core.synthetic.complexion import grain, skin_zones
+from textedit_core.synthetic.eyewear import FRAME_STYLES, Eyewear
 from textedit_core.synthetic.geometry import (
     LandmarkFinder,
     apply_targets,
@@ -21,8 +23,12 @@ from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParame
 from textedit_core.synthetic.shaders import CARD, EYE, HAIR, TEETH
 
 _EYE_FILES = {"brown": "brown", "blue": "lightblue", "green": "green", "grey": "grey"}
+# Old skins are blotched with orange.
+_OLD_SKIN_CALM = 0.5
 # The upstream repositories hold no texture of these; the strands of another hair serve.
 _HAIR_TEXTURES = {"afro01": "short01"}
+# The heads are modelled with a stern brow and mouth; this much relaxes them to what people call neutral.
+_AT_EASE = {"mouth-corner-puller": 0.08, "eyebrows-up": 0.18, "eyebrows-inner-up": 0.36}
 _SKIN_SIZE, _HAIR_SIZE, _SMALL_SIZE = 1024, 1024, 512
 # The body below this height (base mesh decimetres) and beyond this half width is outside every crop.
 _LOWEST, _WIDEST = 4.9, 2.1
@@ -39,10 +45,12 @@ class Texture:
 def expression_units(scene: SceneParameters) -> dict[str, float]:
     """Returns expression target activations of a scene."""
     closed, toothy = scene.smile_closed, scene.smile_toothy
-    squint = 0.12 * closed + 0.22 * toothy
+    # A closing eye cannot squint as well: its lids would cross.
+    squint = (0.12 * closed + 0.22 * toothy + 0.12 * scene.sad) * (1.0 - scene.eyes_closed)
     lowered, raised = scene.angry, scene.brow_raise
+    at_ease = 1.0 - max(scene.angry, scene.sad)
     units = {
-        "mouth-corner-puller": 0.7 * closed + 0.5 * toothy,
+        "mouth-corner-puller": 0.7 * closed + 0.5 * toothy + _AT_EASE["mouth-corner-puller"] * at_ease,
         "mouth-retraction": 0.2 * closed,
         "mouth-upward-retraction": 0.68 * toothy,
         "mouth-elevation": 0.1 * toothy,
@@ -52,10 +60,11 @@ def expression_units(scene: SceneParameters) -> dict[str, float]:
         "nose-compression": 0.4 * scene.angry,
     }
     for side in ("left", "right"):
-        units[f"eye-{side}-slit"] = squint + 0.12 * scene.sad
+        units[f"eye-{side}-slit"] = squint
+        units[f"eye-{side}-closure"] = scene.eyes_closed
         units[f"eyebrows-{side}-down"] = 0.9 * lowered
-        units[f"eyebrows-{side}-up"] = 0.8 * raised
-        units[f"eyebrows-{side}-inner-up"] = 0.15 + 0.7 * scene.sad
+        units[f"eyebrows-{side}-up"] = 0.8 * raised + _AT_EASE["eyebrows-up"] * at_ease
+        units[f"eyebrows-{side}-inner-up"] = _AT_EASE["eyebrows-inner-up"] * at_ease + 0.85 * scene.sad
     return units
 
 
@@ -77,7 +86,10 @@ class Wardrobe:
         near = ((corners[..., 1] > _LOWEST) & (np.abs(corners[..., 0]) < _WIDEST)).all(axis=1)
         body = near & (np.array(base.groups) == "body")
         self.body = RenderMesh(base, body, smooth=True)
+        self.zones = self.body.attribute(skin_zones(base.vertices, self._targets))
         self.finder = LandmarkFinder(base, self._targets)
+        self.eyewear = Eyewear(base)
+        self.grain = grain()
         self.proxies: dict[str, Proxy] = {}
         self.textures: dict[str, Texture] = {}
         self.kinds: dict[str, int] = {}
@@ -92,6 +104,18 @@ class Wardrobe:
             weights[name] = weights.get(name, 0.0) + value
         weights.update(expression_weights(expression_units(scene), scene.ethnicity))
         return apply_targets(self._base, self._targets, weights)
+
+    def mesh(self, name: str) -> RenderMesh:
+        """Returns the mesh of a part by its name."""
+        own = {"body": self.body, "glasses": self.eyewear.frame, "lenses": self.eyewear.lenses}
+        return own[name] if name in own else self.proxies[name].mesh
+
+    def buffer(self, name: str, scene: SceneParameters, points: Points) -> Points:
+        """Returns the vertex buffer [N, 8] of a part on the base mesh positions [V, 3] of a scene."""
+        if name in ("glasses", "lenses"):
+            fitted = self.eyewear.fit(FRAME_STYLES[scene.glasses - 1], points)
+            return self.mesh(name).buffer(fitted[name == "lenses"])
+        return self.body.buffer(points) if name == "body" else self.proxies[name].buffer(points)
 
     def _add(self, name: str, folder: str, kind: int) -> None:
         fitting = parse_mhclo(self._tree.text(f"{folder}/{Path(folder).name}.mhclo"))
@@ -130,7 +154,8 @@ class Wardrobe:
         face = (buffer[:, 1] > 6.4) & (buffer[:, 1] < 7.9) & (buffer[:, 5] > 0.5)
         for name in SKINS:
             pixels = self._tree.image(f"makehuman-fork/data/skins/textures/{name}.png", _SKIN_SIZE)
-            self.textures[name] = Texture(_relative_albedo(pixels, buffer[face, 6:]))
+            calm = _OLD_SKIN_CALM if name.startswith("old") else 0.0
+            self.textures[name] = Texture(_relative_albedo(pixels, buffer[face, 6:], calm))
 
 
 def _hair_gain(pixels: NDArray[np.uint8]) -> float:
@@ -138,12 +163,16 @@ def _hair_gain(pixels: NDArray[np.uint8]) -> float:
     return 1.0 / max(float(np.percentile(solid @ [0.35, 0.5, 0.15], 70)), 0.05)
 
 
-def _relative_albedo(pixels: NDArray[np.uint8], uv: Points) -> NDArray[np.uint8]:
-    """Divides a skin by its mean face colour, so that every skin has the same median, 0.5; returns square roots."""
+def _relative_albedo(pixels: NDArray[np.uint8], uv: Points, calm: float) -> NDArray[np.uint8]:
+    """Divides a skin by its mean face colour, so that every skin has the same median, 0.5; returns square roots.
+
+    `calm`, 0 to 1, takes that share of the variation of colour, not of brightness, away.
+    """
     side = len(pixels)
     at = np.clip((uv * side).astype(int), 0, side - 1)
     light = (pixels[..., :3].astype(np.float32) / 255.0) ** 2.2
     relative = light / np.median(light[at[:, 1], at[:, 0]], axis=0) * 0.5
+    relative += calm * (relative @ np.array([0.3, 0.6, 0.1], np.float32)[:, None] - relative)
     result = pixels.copy()
     result[..., :3] = np.round(np.sqrt(np.clip(relative, 0.0, 1.0)) * 255.0).astype(np.uint8)
     return result

@@ -1,0 +1,64 @@
+"""The parts that a scene's figure is drawn from, with their materials."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from textedit_core.synthetic import shaders
+from textedit_core.synthetic.eyewear import FRAME_STYLES
+from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SceneParameters, hair_color, skin_color
+from textedit_core.synthetic.wardrobe import Wardrobe
+
+_WHITE_TEETH = (2.2, 2.1, 1.95)
+# In the order of EYES: the brown iris is too red, the blue one too bright, for these lights.
+_EYE_TINTS = ((0.85, 0.9, 0.95), (0.85, 0.85, 0.85), (0.95, 0.95, 0.95), (0.95, 0.95, 0.95))
+_LASH = (0.02, 0.015, 0.01)
+_BRIGHTEST_BROW = 0.11
+Color = tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One mesh with its material.
+
+    Attributes:
+        name: of the mesh.
+        kind: one of the materials of shaders.py.
+        texture: name of its texture; skins are chosen by weight instead.
+        tint: linear RGB that multiplies the texture, or is the colour.
+        tone: gain and contrast of hair; strength of the highlight of spectacles.
+    """
+
+    name: str
+    kind: int
+    texture: str
+    tint: Color
+    tone: tuple[float, float] = (1.0, 1.0)
+
+
+def brow_color(scene: SceneParameters) -> Color:
+    """Returns the linear RGB of the brows: the hair's, darker, and never as light as grey or blond hair is."""
+    color = tuple(0.5 * channel for channel in hair_color(scene))
+    # One factor for all channels: clipping each would turn grey to blue beside warm skin.
+    factor = min(1.0, _BRIGHTEST_BROW / max(color))
+    return tuple(factor * channel * warm for channel, warm in zip(color, (1.0, 0.93, 0.84), strict=True))
+
+
+def parts(scene: SceneParameters, wardrobe: Wardrobe) -> list[Part]:
+    """Returns the parts of a scene; what is seen through, the lenses, comes last."""
+    brow, hair = BROWS[scene.brow], HAIRS[scene.hair]
+    chosen = [
+        Part("body", shaders.SKIN, "", tuple(2.0 * c for c in skin_color(scene))),
+        Part("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINTS[scene.eye]),
+        Part("teeth", shaders.TEETH, "teeth", _WHITE_TEETH),
+        Part("tongue", shaders.TEETH, "tongue", (1.0, 0.9, 0.9)),
+        Part(brow, shaders.CARD, brow, brow_color(scene)),
+        Part("lashes", shaders.CARD, "lashes", _LASH),
+    ]
+    if not scene.bald:
+        chosen.append(Part(hair, shaders.HAIR, hair, hair_color(scene), (wardrobe.textures[hair].gain, 1.3)))
+    if scene.glasses:
+        metal = FRAME_STYLES[scene.glasses - 1].metal
+        chosen.append(Part("glasses", shaders.FRAME, "", scene.glasses_color, (metal, 1.0)))
+        chosen.append(Part("lenses", shaders.LENS, "", (1.0, 1.0, 1.0)))
+    return chosen
