@@ -1,0 +1,86 @@
+"""The judges' sizes, recipes and pace: the only home of their defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from textedit_core.config import LoopConfig
+
+Which = Literal["attributes", "identity"]
+TrunkOptions = tuple[tuple[str, int | tuple[int, ...]], ...]
+
+
+@dataclass(frozen=True)
+class AttributeJudgeConfig:
+    """A timm trunk with one linear layer per attribute.
+
+    RegNetX (Radosavovic et al. 2020) is neither the encoder's nor the text-image model's architecture. Of ten small trunks it had the
+    highest training throughput on a CPU core; fewer blocks than the published 200MF keep the file under 3 MB.
+    """
+
+    trunk: str = "regnetx_002"
+    trunk_options: TrunkOptions = (("depth", 10),)
+    image_size: int = 128
+
+
+@dataclass(frozen=True)
+class IdentityJudgeConfig:
+    """A timm trunk and a linear embedding of the central part of a photo.
+
+    The training's identity net is a plain residual network with an angular margin; the judge differs from it in both.
+    """
+
+    trunk: str = "densenet121"
+    trunk_options: TrunkOptions = (("growth_rate", 16), ("block_config", (3, 6, 12, 6)))
+    image_size: int = 112
+    crop_fraction: float = 0.875
+    embed_dim: int = 128
+
+
+@dataclass(frozen=True)
+class AugmentationConfig:
+    """How training pictures are worsened, since judges look at what decoders draw.
+
+    Shares are probabilities per picture; `shift` is a fraction of the side, `roll` in degrees, `noise` in units of [-1,1], the blurs
+    are standard deviations in pixels, `shrink` is the greatest factor of a reduction that is undone by enlarging.
+    """
+
+    mirror_share: float = 0.5
+    shift: float = 0.04
+    scale: float = 0.08
+    roll: float = 4.0
+    brightness: float = 0.15
+    contrast: float = 0.2
+    color: float = 0.08
+    blur_share: float = 0.35
+    blur: tuple[float, float] = (0.4, 2.2)
+    shrink_share: float = 0.25
+    shrink: float = 3.0
+    compression_share: float = 0.25
+    compression: tuple[float, float] = (0.02, 0.12)
+    noise_share: float = 0.3
+    noise: float = 0.08
+
+
+@dataclass(frozen=True)
+class IdentityJudgeTraining:
+    """Margin softmax of CosFace (Wang et al. 2018): scale, and a margin that is subtracted from the true class's cosine."""
+
+    scale: float = 24.0
+    margin: float = 0.25
+
+
+@dataclass(frozen=True)
+class JudgesConfig:
+    """Both judges, as `judges.json` records them."""
+
+    attributes: AttributeJudgeConfig = field(default_factory=AttributeJudgeConfig)
+    identity: IdentityJudgeConfig = field(default_factory=IdentityJudgeConfig)
+
+
+# Chosen for two CPU cores: about ten minutes each.
+PACES: dict[Which, LoopConfig] = {
+    "attributes": LoopConfig(images=160_000, batch_size=32, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
+    "identity": LoopConfig(images=160_000, batch_size=32, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
+}

@@ -1,0 +1,114 @@
+"""What the training loop needs of the judges: draws pictures, worsens them and compares the answers with the ground truth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from textedit_core.checkpoints.store import write_part
+from textedit_core.judges.attribute_table import ATTRIBUTES, mirrored_targets, seen, targets_of
+from textedit_core.judges.augmentation import augmented
+from textedit_core.judges.config import AugmentationConfig, IdentityJudgeTraining, JudgesConfig
+from textedit_core.judges.networks import AttributeNet, CosFaceHead, IdentityJudgeNet
+from textedit_core.training.loop import Player
+
+SAMPLES = 32
+
+
+class Faces(Protocol):
+    """What the judges need of `training.data.FaceDataset`."""
+
+    labels: list[dict[str, Any]]
+    identities: Tensor
+    num_identities: int
+
+    def __len__(self) -> int: ...
+
+    def images(self, indices: Tensor | list[int]) -> Tensor: ...
+
+
+class _PictureSource:
+    """Random rows of a dataset, worsened; the same ones for the same generator state."""
+
+    def __init__(self, data: Faces, batch_size: int, augmentation: AugmentationConfig) -> None:
+        self.data, self.batch_size, self.augmentation = data, batch_size, augmentation
+
+    def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """int64 [N] rows, float [N,3,S,S] pictures, bool [N] mirrored."""
+        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
+        with torch.autocast("cpu", enabled=False):
+            images, mirrored = augmented(self.data.images(rows), self.augmentation, generator)
+        return rows, images.contiguous(memory_format=torch.channels_last), mirrored
+
+    def samples(self) -> Tensor:
+        """What the judge looks at, for a person to look at: float [SAMPLES,3,S,S]."""
+        generator = torch.Generator().manual_seed(0)
+        rows = torch.linspace(0, len(self.data) - 1, SAMPLES).long()
+        return augmented(self.data.images(rows), self.augmentation, generator)[0]
+
+
+class AttributeJudgeStage:
+    """Trains the attribute judge on the renderer's ground truth. Losses of the attributes are of one size and simply added up."""
+
+    name = "judge-attributes"
+
+    def __init__(self, config: JudgesConfig, augmentation: AugmentationConfig, data: Faces, batch_size: int, folder: Path) -> None:
+        self.source, self.folder = _PictureSource(data, batch_size, augmentation), folder
+        labels: Sequence[dict[str, Any]] = [label["attributes"] for label in data.labels]
+        self.targets = targets_of(labels)
+        self.seen = {a.name: seen(a, labels).float() for a in ATTRIBUTES}
+        self.net = AttributeNet(config.attributes).to(memory_format=torch.channels_last)
+        self.players = [Player("attributes", self.net, self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        rows, images, mirrored = self.source.draw(generator)
+        targets = mirrored_targets({name: values[rows] for name, values in self.targets.items()}, mirrored)
+        outputs = self.net(images)
+        losses = {}
+        for attribute in ATTRIBUTES:
+            shown = self.seen[attribute.name][rows]
+            each = attribute.loss(outputs[attribute.name], targets[attribute.name])
+            losses[attribute.name] = (each * shown).sum() / shown.sum().clamp(min=1.0)
+        return {"loss": torch.stack(list(losses.values())).sum(), **{name: loss.detach() for name, loss in losses.items()}}
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        return self.source.samples()
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        write_part(self.folder, "attributes", averaged["attributes"])
+
+
+class IdentityJudgeStage:
+    """Trains the identity judge on the renderer's identities; every age and style of a person is one class."""
+
+    name = "judge-identity"
+
+    def __init__(
+        self,
+        config: JudgesConfig,
+        training: IdentityJudgeTraining,
+        augmentation: AugmentationConfig,
+        data: Faces,
+        batch_size: int,
+        folder: Path,
+    ) -> None:
+        self.source, self.folder, self.identities = _PictureSource(data, batch_size, augmentation), folder, data.identities
+        self.net = IdentityJudgeNet(config.identity).to(memory_format=torch.channels_last)
+        self.head = CosFaceHead(config.identity.embed_dim, data.num_identities, training.scale, training.margin)
+        self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
+
+    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
+        rows, images, _ = self.source.draw(generator)
+        return {"loss": self.head.loss(self.net(images), self.identities[rows])}
+
+    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
+        return self.source.samples()
+
+    def finish(self, averaged: dict[str, nn.Module]) -> None:
+        modules = averaged["identity"]
+        assert isinstance(modules, nn.ModuleList)
+        write_part(self.folder, "identity", modules[0])

@@ -1,0 +1,153 @@
+"""Trains the judges on a rendered dataset and releases them, measured, as one folder."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from textedit_core.checkpoints.store import load_weights
+from textedit_core.config import LoopConfig
+from textedit_core.errors import UserError, unknown_name
+from textedit_core.judges.config import PACES, AugmentationConfig, IdentityJudgeTraining, JudgesConfig, Which
+from textedit_core.judges.measurement import measure_judges
+from textedit_core.judges.networks import AttributeNet, IdentityJudgeNet
+from textedit_core.judges.stages import AttributeJudgeStage, IdentityJudgeStage
+from textedit_core.judges.store import (
+    ATTRIBUTES_NAME,
+    IDENTITY_NAME,
+    INDEX_NAME,
+    Judges,
+    index_of,
+    judges_config_from_dict,
+    judges_of,
+    open_judges,
+)
+from textedit_core.synthetic.attributes import STYLES
+from textedit_core.training.data import FaceDataset
+from textedit_core.training.loop import run
+
+_RECORD = "{which}.json"
+
+
+def train_judges(
+    data: Path,
+    out: Path,
+    *,
+    which: Which,
+    loop: LoopConfig | None = None,
+    config: JudgesConfig | None = None,
+    augmentation: AugmentationConfig | None = None,
+    identity: IdentityJudgeTraining | None = None,
+) -> str:
+    """Trains one judge on the dataset's train split, or resumes it, and returns why it stopped.
+
+    Args:
+        data: a rendered dataset.
+        out: the run's folder; receives the judge's weights and a record of how they came about. Both judges may share it.
+        which: "attributes" or "identity".
+        loop: the pace; None takes `PACES[which]`.
+        config: sizes of the networks. With `augmentation` and `identity`, None takes the defaults.
+
+    Raises:
+        UsageError: no judge has this name.
+        UserError: the data is missing or damaged, or `out` cannot be written.
+    """
+    if which not in PACES:
+        raise unknown_name("judge", which, list(PACES), "the judges are")
+    pace, config = loop or PACES[which], config or JudgesConfig()
+    augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
+    torch.manual_seed(pace.seed)
+    faces = _faces(data, "train", config)
+    stage: AttributeJudgeStage | IdentityJudgeStage
+    if which == "attributes":
+        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out)
+    else:
+        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out)
+    reason = run(stage, pace, out)
+    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
+    if which == "identity":
+        recipe["identity"] = dataclasses.asdict(identity)
+    record = {
+        "config": dataclasses.asdict(config)[which],
+        "recipe": recipe,
+        "stopped": reason,
+        "images": len(faces),
+        "people": faces.num_identities,
+        "dataset": _dataset_card(data),
+    }
+    _write_json(out / _RECORD.format(which=which), record)
+    return reason
+
+
+def release_judges(run_folder: Path, data: Path, out: Path) -> Judges:
+    """Measures both trained judges on the dataset's test split and writes the folder that `open_judges` reads, atomically.
+
+    Args:
+        run_folder: where `train_judges` put both judges.
+        data: a rendered dataset; people of its test split were never trained on.
+        out: the folder to write; one that exists is replaced.
+
+    Raises:
+        UserError: a judge is not trained yet, the data is damaged, or `out` cannot be written.
+    """
+    records = {which: _read_record(run_folder, which) for which in PACES}
+    config = judges_config_from_dict({which: record["config"] for which, record in records.items()})
+    judges = _trained(run_folder, config)
+    card = measure_judges(judges, _faces(data, "test", config))
+    provenance: dict[str, Any] = {
+        which: {key: value for key, value in record.items() if key != "config"} for which, record in records.items()
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
+    try:
+        for name in (ATTRIBUTES_NAME, IDENTITY_NAME):
+            shutil.copyfile(run_folder / name, scratch / name)
+        _write_json(scratch / INDEX_NAME, index_of(scratch, config, card, provenance))
+        if out.is_dir():
+            shutil.rmtree(out)
+        scratch.chmod(0o755)
+        os.replace(scratch, out)
+    except OSError as error:
+        raise UserError(f"cannot write {str(out)!r}: {error}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return open_judges(out)
+
+
+def _trained(run_folder: Path, config: JudgesConfig) -> Judges:
+    nets = AttributeNet(config.attributes), IdentityJudgeNet(config.identity)
+    load_weights(nets[0], run_folder / ATTRIBUTES_NAME)
+    load_weights(nets[1], run_folder / IDENTITY_NAME)
+    return judges_of(*nets, {}, {})
+
+
+def _faces(data: Path, split: str, config: JudgesConfig) -> FaceDataset:
+    return FaceDataset(data, split, config.attributes.image_size, STYLES)
+
+
+def _dataset_card(data: Path) -> dict[str, Any]:
+    index = json.loads((data / "dataset.json").read_text("utf8"))
+    return {key: index[key] for key in ("count", "resolution", "seed", "splits") if key in index}
+
+
+def _read_record(run_folder: Path, which: Which) -> dict[str, Any]:
+    path = run_folder / _RECORD.format(which=which)
+    try:
+        return json.loads(path.read_text("utf8"))
+    except FileNotFoundError:
+        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `train judge-{which}`") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{str(path)!r} cannot be read: {error}; train the judge again") from None
+
+
+def _write_json(path: Path, values: dict[str, Any]) -> None:
+    scratch = path.with_suffix(".writing")
+    scratch.write_text(json.dumps(values, indent=1) + "\n", "utf8")
+    scratch.replace(path)
