@@ -119,7 +119,7 @@ class LoopConfig:
     gradient_clip: float = 1.0
     ema_half_life_images: int = 2000
     bfloat16: bool = True
-    device: str = "cpu"
+    device: str = "auto"
     seed: int = 0
     save_seconds: float = 120.0
     sample_images: int = 8000
@@ -148,24 +148,42 @@ class IdentityTraining:
 @dataclass(frozen=True)
 class DecoderTraining:
     """Weights of the decoder's loss. The first `preview_share` of the images trains the half-size preview alone, four times cheaper;
-    the discriminator joins for the last `adversarial_share`."""
+    the discriminator joins for the last `adversarial_share`.
+
+    `identity` weighs the recogniser's features beside the text-image model's in the perceptual distance. `r1_gamma` and `r1_interval` are
+    the gradient penalty's weight and the steps between two of them. `augment_target` is the share of sure verdicts on real images that
+    adaptive augmentation steers to (0.6 in Karras et al. 2020, for small data; 0 is off), moving from none to all in `augment_ramp_images`.
+    `discriminator_channels` are the discriminator's widths at the full resolution and at most.
+    """
 
     pixel: float = 1.0
     perceptual: float = 0.2
     adversarial: float = 0.0
+    identity: float = 0.0
     preview_share: float = 0.7
     perceptual_share: float = 0.5
     adversarial_share: float = 0.2
+    r1_gamma: float = 1.0
+    r1_interval: int = 8
+    augment_target: float = 0.0
+    augment_ramp_images: int = 500_000
+    discriminator_channels: tuple[int, int] = (16, 128)
 
 
 @dataclass(frozen=True)
 class EncoderTraining:
-    """Weights of the encoder's loss. Only the latent term runs at first; rendering terms join for the last `rendered_share`."""
+    """Weights of the encoder's loss. Only the latent term runs at first; rendering terms join for the last `rendered_share`.
+
+    `w_norm` keeps latents near their mean and `delta` keeps the levels near each other (e4e, Tov et al. 2021), both in units of the
+    latents' spread.
+    """
 
     latent: float = 1.0
     pixel: float = 1.0
     perceptual: float = 0.2
     identity: float = 0.5
+    w_norm: float = 0.0
+    delta: float = 0.0
     rendered_share: float = 0.25
     sampled_share: float = 0.5
 
@@ -176,25 +194,53 @@ class EditorTraining:
 
     `anchor` says what the edited image's embedding is matched with: the target "text" itself, or the "source", the unedited image's
     embedding moved by the way from the neutral to the target text, which asks for the change alone and for all of it. `directional`
-    weighs a second text term that follows the same way whatever its length. `groups` are the level groups that may move; the others keep
-    an editor that returns zero. `faces` of the training photos, spread evenly over the people, are encoded once and used.
+    weighs a second text term that follows the same way whatever its length, `contrastive` a third that asks the edited image to be nearer
+    to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `groups` are the level groups that
+    may move; the others keep an editor that returns zero.
+
+    `faces` of the training photos, spread evenly over the people, are encoded once and kept beside the run. The judges see each face in
+    `views` ways (the first is the picture itself, the others are jittered), the unedited and the edited face in the same way, so that an
+    editor cannot please them by a pattern that a shift destroys. After training the editor is scaled so that strength 1 reaches the share
+    `completion` of the most that it reaches up to strength 2 (0: no calibration).
     """
 
     faces: int = 1500
+    views: int = 3
     groups: tuple[str, ...] = ("coarse", "medium", "fine")
     text_match: str = "cosine"
     anchor: Literal["text", "source"] = "source"
     directional: float = 0.5
+    contrastive: float = 0.0
+    other_texts: tuple[str, ...] = ()
     latent_norm: str = "l2"
     latent_weight: float = 0.05
     identity_form: str = "cosine"
     identity_target: Literal["photo", "reconstruction"] = "reconstruction"
     identity_weight: float = 0.2
+    completion: float = 0.9
+
+
+@dataclass(frozen=True)
+class TextEditorTraining:
+    """What is particular to one editor for many texts: the texts come in pairs neutral -> target from a space of words.
+
+    Every `heldout_every`-th text of the space is never shown; `texts_per_batch` texts share a batch. The other terms and weights are
+    those of EditorTraining.
+    """
+
+    heldout_every: int = 8
+    texts_per_batch: int = 8
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """One edit: the target text, its neutral partner (for directional matching) and how an app shows it."""
+    """One edit: the target text, its neutral partner (for directional matching) and how an app shows it.
+
+    `wordings` and `neutral_wordings` say the same in other words; the embeddings of all wordings are averaged (Radford et al. 2021,
+    section 3.1.4). `groups` are the level groups that the editor moves. `calibration` is the factor that the trained editor was
+    multiplied with, and `reached` the share of the way from the neutral to the target text that strength 1 covers since then, both
+    for the record. `conditioned` prompts have no editor of their own: the checkpoint's text-conditioned editor serves them.
+    """
 
     id: str
     text: str
@@ -203,21 +249,67 @@ class Prompt:
     strength_default: float = 1.0
     strength_min: float = 0.0
     strength_max: float = 1.5
+    wordings: tuple[str, ...] = ()
+    neutral_wordings: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ("coarse", "medium", "fine")
+    calibration: float = 1.0
+    reached: float | None = None
+    conditioned: bool = False
 
 
+def prompt_from_dict(values: dict[str, Any]) -> Prompt:
+    """Rebuilds a Prompt from `to_dict`; fields that an older index lacks take their defaults.
+
+    Raises:
+        TypeError: a field is unknown, or id or text is missing.
+    """
+    return Prompt(**_tuples(values))
+
+
+# The neutral partner says all of the target but the change, so that the way between them is the change alone. Wordings of an expression
+# speak of both sexes: what they share is the expression.
 REFERENCE_PROMPTS: dict[str, Prompt] = {
     "smile": Prompt("smile", "a girl with smile face", "a girl with neutral face", {"en": "Smile", "zh": "微笑"}),
     "child": Prompt("child", "a female child", "a female adult", {"en": "Child", "zh": "儿童"}),
     "sketch": Prompt("sketch", "cartoon sketch", "photo", {"en": "Sketch", "zh": "素描"}),
+    "cartoon": Prompt("cartoon", "a cartoon", "a photo", {"en": "Cartoon", "zh": "卡通"}),
+    "aged": Prompt(
+        "aged", "an old woman", "a woman", {"en": "Old", "zh": "变老"}, wordings=("an old man",), neutral_wordings=("a man",)
+    ),
+    "glasses": Prompt(
+        "glasses",
+        "a woman with glasses",
+        "a woman",
+        {"en": "Glasses", "zh": "眼镜"},
+        wordings=("a man with glasses",),
+        neutral_wordings=("a man",),
+    ),
+    "surprised": Prompt("surprised", "a woman with a surprised face", "a woman with a neutral face", {"en": "Surprised", "zh": "惊讶"}),
+    "sad": Prompt("sad", "a woman with a sad face", "a woman with a neutral face", {"en": "Sad", "zh": "悲伤"}),
+    "angry": Prompt("angry", "a woman with an angry face", "a woman with a neutral face", {"en": "Angry", "zh": "生气"}),
+    "eyes_closed": Prompt("eyes_closed", "a woman with eyes closed", "a woman", {"en": "Eyes closed", "zh": "闭眼"}),
+    "blond": Prompt("blond", "a woman with blond hair", "a woman with brown hair", {"en": "Blond hair", "zh": "金发"}),
+    "grey": Prompt("grey", "a woman with grey hair", "a woman with brown hair", {"en": "Grey hair", "zh": "灰发"}),
 }
 
 
 # What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Fine
 # levels hold colour and contrast, by which a shape can please the text-image model without becoming one.
+_EXPRESSION = EditorTraining(groups=("coarse", "medium"))
+_COLOUR = EditorTraining(groups=("medium", "fine"))
 EDITOR_RECIPES: dict[str, EditorTraining] = {
-    "smile": EditorTraining(groups=("coarse", "medium")),
+    "smile": _EXPRESSION,
+    "surprised": _EXPRESSION,
+    "sad": _EXPRESSION,
+    "angry": _EXPRESSION,
+    "eyes_closed": _EXPRESSION,
     "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.02, latent_weight=0.01),
+    "aged": EditorTraining(identity_weight=0.05, latent_weight=0.02),
+    "glasses": EditorTraining(identity_weight=0.1),
     "sketch": EditorTraining(identity_weight=0.05, latent_weight=0.02),
+    "cartoon": EditorTraining(identity_weight=0.05, latent_weight=0.02),
+    "blond": _COLOUR,
+    "grey": _COLOUR,
 }
 
 

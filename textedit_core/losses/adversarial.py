@@ -13,6 +13,8 @@ from torch import Tensor, nn
 
 _SLOPE = 0.2
 _FINAL_SIZE = 4
+# Karras et al. 2020 (StyleGAN2) use groups of four.
+GROUP = 4
 
 
 class BlurPool(nn.Module):
@@ -86,10 +88,16 @@ class Discriminator(nn.Module):
 
 
 def with_minibatch_deviation(features: Tensor) -> Tensor:
-    """Appends one channel that holds the mean standard deviation over the batch: [B,C,H,W] -> [B,C+1,H,W]."""
+    """Appends one channel with the mean standard deviation over groups of neighbours: [B,C,H,W] -> [B,C+1,H,W].
+
+    Groups are of GROUP images, so that a slice of a batch is judged as it would be within the batch; a batch that they do not divide
+    is one group.
+    """
+    group = GROUP if len(features) % GROUP == 0 else len(features)
+    grouped = features.unflatten(0, (-1, group))
     # The added constant keeps the root's gradient finite for a batch of one or of equal images.
-    deviation = (features.var(dim=0, correction=0) + 1e-8).sqrt().mean()
-    return torch.cat([features, deviation.expand(len(features), 1, *features.shape[-2:])], dim=1)
+    deviation = (grouped.var(dim=1, correction=0) + 1e-8).sqrt().flatten(1).mean(1).repeat_interleave(group)
+    return torch.cat([features, deviation.view(-1, 1, 1, 1).expand(-1, 1, *features.shape[-2:])], dim=1)
 
 
 def generator_loss(fake_logits: Tensor) -> Tensor:
@@ -119,7 +127,10 @@ class R1Penalty:
         return step % self.interval == 0
 
     def __call__(self, discriminator: nn.Module, real: Tensor) -> Tensor:
-        """Penalty, float32 scalar; real RGB [B,3,R,R]. Always computed in float32: it differentiates twice."""
+        """Penalty, float32 scalar; real RGB [B,3,R,R], augmented or not. Always computed in float32: it differentiates twice.
+
+        With augmentation, `real` is what the discriminator sees, since the sampling inside the augmentation has no second derivative.
+        """
         with torch.autocast(real.device.type, enabled=False):
             real = real.detach().float().requires_grad_(True)
             (gradient,) = torch.autograd.grad(discriminator(real).sum(), real, create_graph=True)

@@ -1,4 +1,4 @@
-"""Loss 2: keep the latent change small, so that an edit alters only what the text asks for."""
+"""Losses on latents: loss 2 keeps an edit's change small; the encoder's keep latents where the decoder is good and edits hold."""
 
 from __future__ import annotations
 
@@ -43,3 +43,16 @@ class LatentChangeLoss(nn.Module):
     def forward(self, delta_w: Tensor) -> Tensor:
         """Loss of delta_w [B,L,D] (or of the difference of two latents), float32 scalar."""
         return LATENT_NORMS[self.norm](delta_w)
+
+
+def w_norm_loss(w_plus: Tensor, w_avg: Tensor) -> Tensor:
+    """Mean squared distance of w_plus [B,L,D] from the mean latent [D], float32 scalar (pSp, Richardson et al. 2021, equation 4)."""
+    return (w_plus.float() - w_avg.float()).square().mean()
+
+
+def level_spread_loss(w_plus: Tensor) -> Tensor:
+    """Mean squared distance of the levels of w_plus [B,L,D] from their mean, float32 scalar: 0 for a w that all levels share.
+
+    It is e4e's delta regularisation (Tov et al. 2021, equation 4) with offsets counted from the mean level instead of the first.
+    """
+    return (w_plus.float() - w_plus.float().mean(1, keepdim=True)).square().mean()

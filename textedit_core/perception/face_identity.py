@@ -75,8 +75,19 @@ class IdentityNet(nn.Module):
 
     def embed(self, image: Tensor) -> Tensor:
         """Embeds aligned photos: RGB float [B,3,H,W] in [-1,1], any size, to unit-norm float32 [B,E]."""
-        face = resize_square(central_square(image, self.cfg.crop_fraction), self.cfg.image_size)
-        return F.normalize(self(face).float(), dim=-1)
+        return F.normalize(self(self._face(image)).float(), dim=-1)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Feature maps after each stage, fine to coarse, each [B,C,h,w], for a perceptual distance; image as in `embed`."""
+        x = self.stem(self._face(image))
+        maps = []
+        for stage in self.stages:
+            x = stage(x)
+            maps.append(x)
+        return maps
+
+    def _face(self, image: Tensor) -> Tensor:
+        return resize_square(central_square(image, self.cfg.crop_fraction), self.cfg.image_size)
 
 
 class ArcFaceHead(nn.Module):

@@ -12,10 +12,12 @@ from textedit_core.config import DecoderTraining, ModelConfig
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.errors import UserError
 from textedit_core.latents import broadcast_w
-from textedit_core.losses.adversarial import Discriminator, R1Penalty, discriminator_loss, generator_loss
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
-from textedit_core.losses.reconstruction import landmark_weight
+from textedit_core.losses.reconstruction import PerceptualLoss, landmark_weight
+from textedit_core.training.adversary import BETAS, LEARNING_RATE_SCALE, Adversary
 from textedit_core.training.data import FaceDataset
+from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
 
 
@@ -29,78 +31,101 @@ class DecoderStage:
     name = "decoder"
 
     def __init__(
-        self, model: ModelConfig, recipe: DecoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint
+        self,
+        model: ModelConfig,
+        recipe: DecoderTraining,
+        data: FaceDataset,
+        heldout: FaceDataset,
+        batch_size: int,
+        checkpoint: Checkpoint,
+        team: Team = SOLO,
     ) -> None:
-        if recipe.adversarial and recipe.preview_share + recipe.adversarial_share > 1.0:
-            raise UserError(
-                f"adversarial_share {recipe.adversarial_share} begins within preview_share {recipe.preview_share}, "
-                "but the discriminator judges whole images; their sum is at most 1"
-            )
-        self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
-        self.directory = checkpoint.directory
+        refuse_early_discriminator(recipe)
+        self.recipe, self.batch_size, self.team, self.directory = recipe, batch_size, team, checkpoint.directory
+        self.images, self.count = ImageSource(data, team.device), len(data)
+        self.codes = data.scene_codes.to(team.device)
+        self.heldout_images = ImageSource(heldout, team.device).first(8)
+        self.heldout_codes = heldout.scene_codes[:8].to(team.device)
         decoder = build_decoder(model.decoder).to(memory_format=torch.channels_last)
         mapping = MappingNetwork(model.mapping)
         mapping.standardise(data.scene_codes)
-        self.networks = nn.ModuleDict({"mapping": mapping, "decoder": decoder})
+        self.networks = nn.ModuleDict({"mapping": mapping, "decoder": decoder}).to(team.device)
         size = model.decoder.img_resolution
-        self.focus = {side: template_focus(side) for side in (size, size // 2)}
-        extractor = checkpoint.load_clip().features if recipe.perceptual else None
-        pixel_only = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel)
-        self.pixel_objective = ReconstructionObjective(pixel_only)
-        perceptual = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel, perceptual=recipe.perceptual)
-        self.perceptual_objective = ReconstructionObjective(perceptual, extractor=extractor)
+        self.focus = {side: template_focus(side).to(team.device) for side in (size, size // 2)}
+        self.objective = ReconstructionObjective(ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel))
+        self.distances = perceptual_distances(recipe, checkpoint, team)
         self.players = [Player("decoder", self.networks, self._losses)]
-        self.discriminator: Discriminator | None = None
-        if recipe.adversarial:
-            self.discriminator = Discriminator(size, base_channels=16, max_channels=128)
-            self.penalty = R1Penalty(gamma=1.0, interval=8)
-            self.players.append(Player("discriminator", self.discriminator, self._discriminator_losses, 0.5, (0.0, 0.99)))
+        self.adversary = Adversary(size, recipe, team) if recipe.adversarial else None
+        if self.adversary is not None:
+            self.players.append(
+                Player("discriminator", self.adversary.module, self._discriminator_losses, LEARNING_RATE_SCALE, BETAS),
+            )
 
     def _draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        images = self.data.images(rows).contiguous(memory_format=torch.channels_last)
-        return images, self.data.scene_codes[rows]
+        rows = self.team.share(torch.randint(self.count, (self.batch_size,), generator=generator))
+        return self.images(rows), self.codes[rows.to(self.team.device)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         images, codes = self._draw(generator)
         preview = progress < self.recipe.preview_share
         rendered = render(self.networks, codes, preview)
         target = F.avg_pool2d(images, 2) if preview else images
+        result = self.objective(rendered.float(), target, self.focus[target.shape[-1]])
         late = progress >= 1.0 - self.recipe.perceptual_share
-        objective = self.perceptual_objective if late else self.pixel_objective
-        result = objective(rendered.float(), target, self.focus[target.shape[-1]])
-        losses = {"loss": result.total, **result.terms}
-        if self.discriminator is not None and progress >= 1.0 - self.recipe.adversarial_share:
-            self.discriminator.requires_grad_(False)
-            adversarial = generator_loss(self.discriminator(rendered))
-            self.discriminator.requires_grad_(True)
-            losses["loss"] = losses["loss"] + self.recipe.adversarial * adversarial
-            losses["adversarial"] = adversarial.detach()
-        return losses
+        distances = self.distances.items() if late else ()
+        terms = {name: (weight, distance(rendered, target)) for name, (weight, distance) in distances}
+        if self.adversary is not None and progress >= 1.0 - self.recipe.adversarial_share:
+            terms["adversarial"] = (self.recipe.adversarial, self.adversary.generator_loss(rendered, generator))
+        return with_terms({"loss": result.total, **result.terms}, terms)
 
     def _discriminator_losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        assert self.discriminator is not None
+        assert self.adversary is not None
         if progress < 1.0 - self.recipe.adversarial_share:
-            # Nothing to judge yet: a zero that depends on the weights keeps the optimiser's steps aligned with the images.
-            return {"loss": 0.0 * sum(p.sum() for p in self.discriminator.parameters())}
+            return self.adversary.idle()
         images, codes = self._draw(generator)
         with torch.no_grad():
             rendered = render(self.networks, codes, preview=False)
-        loss = discriminator_loss(self.discriminator(images), self.discriminator(rendered))
-        if int(torch.randint(self.penalty.interval, (1,), generator=generator)) == 0:
-            loss = loss + self.penalty(self.discriminator, images)
-        return {"loss": loss}
+        return self.adversary.loss(images, rendered, generator)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        rows = list(range(min(8, len(self.heldout))))
-        images = self.heldout.images(rows)
-        return torch.cat([images, render(averaged["decoder"], self.heldout.scene_codes[rows], preview=False).float()])
+        return torch.cat([self.heldout_images, render(averaged["decoder"], self.heldout_codes, preview=False).float()])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         networks = averaged["decoder"]
         assert isinstance(networks, nn.ModuleDict)
         for name in ("mapping", "decoder"):
             write_part(self.directory, name, networks[name])
+
+
+def refuse_early_discriminator(recipe: DecoderTraining) -> None:
+    """Raises UserError where the discriminator would join while only previews are drawn."""
+    if recipe.adversarial and recipe.preview_share + recipe.adversarial_share > 1.0:
+        raise UserError(
+            f"adversarial_share {recipe.adversarial_share} begins within preview_share {recipe.preview_share}, "
+            "but the discriminator judges whole images; their sum is at most 1"
+        )
+
+
+def perceptual_distances(recipe: DecoderTraining, checkpoint: Checkpoint, team: Team) -> dict[str, tuple[float, PerceptualLoss]]:
+    """The distances of judges' features that have a weight: the text-image model's and the recogniser's.
+
+    Raises:
+        UserError: the checkpoint lacks a judge that a weight asks for.
+    """
+    distances = {}
+    if recipe.perceptual:
+        distances["perceptual"] = (recipe.perceptual, PerceptualLoss(checkpoint.load_clip().to(team.device).features))
+    if recipe.identity:
+        distances["identity"] = (recipe.identity, PerceptualLoss(checkpoint.load_identity().to(team.device).features))
+    return distances
+
+
+def with_terms(losses: dict[str, Tensor], terms: dict[str, tuple[float, Tensor]]) -> dict[str, Tensor]:
+    """Adds weighted terms (weight, value) to "loss" and lists their values, detached, by name."""
+    total = losses["loss"]
+    for weight, value in terms.values():
+        total = total + weight * value
+    return {**losses, "loss": total, **{name: value.detach() for name, (_, value) in terms.items()}}
 
 
 def render(networks: nn.Module, codes: Tensor, preview: bool) -> Tensor:

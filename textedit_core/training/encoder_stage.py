@@ -11,8 +11,11 @@ from textedit_core.config import EncoderTraining
 from textedit_core.encoder import Encoder
 from textedit_core.latents import broadcast_w
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
+from textedit_core.losses.latent import level_spread_loss, w_norm_loss
 from textedit_core.training.data import FaceDataset
-from textedit_core.training.decoder_stage import template_focus
+from textedit_core.training.decoder_stage import template_focus, with_terms
+from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
 
 
@@ -25,26 +28,28 @@ class EncoderStage:
     name = "encoder"
 
     def __init__(
-        self, recipe: EncoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint
+        self, recipe: EncoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
     ) -> None:
-        self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
-        self.directory = checkpoint.directory
-        self.decoder = checkpoint.load_decoder().to(memory_format=torch.channels_last)
+        self.recipe, self.batch_size, self.team, self.directory = recipe, batch_size, team, checkpoint.directory
+        self.images, self.count = ImageSource(data, team.device), len(data)
+        self.heldout_images = ImageSource(heldout, team.device).first(8)
+        self.decoder = checkpoint.load_decoder().to(team.device, memory_format=torch.channels_last)
         with torch.no_grad():
-            self.latents = checkpoint.load_mapping()(data.scene_codes)
+            self.latents = checkpoint.load_mapping()(data.scene_codes).to(team.device)
         self.w_std = self.latents.std(0).square().mean().sqrt()
-        self.encoder = Encoder(checkpoint.config.encoder).to(memory_format=torch.channels_last)
+        self.encoder = Encoder(checkpoint.config.encoder).to(team.device, memory_format=torch.channels_last)
         self.encoder.w_avg.copy_(self.latents.mean(0))
-        identity, clip = checkpoint.load_identity(), checkpoint.load_clip()
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2)
+        identity, clip = checkpoint.load_identity().to(team.device), checkpoint.load_clip().to(team.device)
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2).to(team.device)
         weights = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel, perceptual=recipe.perceptual, identity=recipe.identity)
         self.objective = ReconstructionObjective(weights, identity.embed, clip.features)
         self.players = [Player("encoder", self.encoder, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        sampled = int(self.batch_size * self.recipe.sampled_share)
-        rows = torch.randint(len(self.data), (self.batch_size - sampled,), generator=generator)
-        images, latents = self.data.images(rows), self.latents[rows]
+        # Counted per process, so that every process has as many of either kind.
+        sampled = int(self.batch_size // self.team.size * self.recipe.sampled_share) * self.team.size
+        rows = self.team.share(torch.randint(self.count, (self.batch_size - sampled,), generator=generator))
+        images, latents = self.images(rows), self.latents[rows.to(self.team.device)]
         if sampled:
             mixed = self._mixtures(sampled, generator)
             with torch.no_grad():
@@ -54,6 +59,7 @@ class EncoderStage:
         error = (w_plus - latents.unsqueeze(1)) / self.w_std
         latent = error.square().mean()
         losses = {"loss": self.recipe.latent * latent, "latent": latent.detach()}
+        losses = with_terms(losses, latent_terms(self.recipe, w_plus, self.encoder.w_avg, self.w_std))
         if progress >= 1.0 - self.recipe.rendered_share:
             target = F.avg_pool2d(images[: len(rows)], 2)
             result = self.objective(self.decoder.preview(w_plus[: len(rows)]).float(), target, self.focus)
@@ -62,13 +68,23 @@ class EncoderStage:
         return losses
 
     def _mixtures(self, count: int, generator: torch.Generator) -> Tensor:
-        pairs = torch.randint(len(self.latents), (2, count), generator=generator)
+        pairs = torch.randint(self.count, (count, 2), generator=generator)
         share = torch.rand(count, 1, generator=generator)
-        return torch.lerp(self.latents[pairs[0]], self.latents[pairs[1]], share)
+        pairs, share = (self.team.share(drawn).to(self.team.device) for drawn in (pairs, share))
+        return torch.lerp(self.latents[pairs[:, 0]], self.latents[pairs[:, 1]], share)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        images = self.heldout.images(list(range(min(8, len(self.heldout)))))
-        return torch.cat([images, self.decoder(averaged["encoder"](images)).float()])
+        return torch.cat([self.heldout_images, self.decoder(averaged["encoder"](self.heldout_images)).float()])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         write_part(self.directory, "encoder", averaged["encoder"])
+
+
+def latent_terms(recipe: EncoderTraining, w_plus: Tensor, w_avg: Tensor, w_std: Tensor | float) -> dict[str, tuple[float, Tensor]]:
+    """The weighted latent regularisers of w_plus [B,L,D] by name, in units of the latents' spread `w_std`, squared."""
+    terms = {}
+    if recipe.w_norm:
+        terms["w_norm"] = (recipe.w_norm, w_norm_loss(w_plus, w_avg) / w_std**2)
+    if recipe.delta:
+        terms["delta"] = (recipe.delta, level_spread_loss(w_plus) / w_std**2)
+    return terms

@@ -10,10 +10,12 @@ from textedit_core.config import EditorTraining, EncoderTraining
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
-from textedit_core.losses.text_match import build_text_match
+from textedit_core.perception.text_pairs import embed_prompt
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus
-from textedit_core.training.editor_stage import build_editor_objective, text_pair, text_target
+from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.editor_objective import EditorCriterion
+from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
 
 PARTS = ("encoder", "decoder", "editors")
@@ -37,24 +39,28 @@ class JointStage:
         heldout: FaceDataset,
         batch_size: int,
         checkpoint: Checkpoint,
+        team: Team = SOLO,
     ) -> None:
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
-        self.recipe, self.data, self.heldout, self.batch_size = recipe, data, heldout, batch_size
+        self.recipe, self.batch_size, self.team = recipe, batch_size, team
+        self.images, self.count = ImageSource(data, team.device), len(data)
+        self.heldout_images = ImageSource(heldout, team.device).first(8)
         self.directory, self.prompts = checkpoint.directory, checkpoint.prompts
-        editors = nn.ModuleDict({name: checkpoint.load_editor(name) for name in checkpoint.prompts})
+        own = [name for name, prompt in checkpoint.prompts.items() if not prompt.conditioned]
+        editors = nn.ModuleDict({name: checkpoint.load_editor(name) for name in own})
         networks = {"encoder": checkpoint.load_encoder(), "decoder": checkpoint.load_decoder(), "editors": editors}
         for name, network in networks.items():
             network.requires_grad_(name in parts)
+        if "editors" in parts:
+            for name in own:
+                editors[name].move_only(checkpoint.prompts[name].groups)
         self.frozen = [network for name, network in networks.items() if name not in parts]
-        self.networks = nn.ModuleDict(networks).to(memory_format=torch.channels_last)
-        self.clip, self.identity = checkpoint.load_clip(), checkpoint.load_identity()
-        texts = [text for prompt in checkpoint.prompts.values() for text in text_pair(prompt)]
-        with torch.no_grad():
-            embedded = self.clip.encode_text(texts).unflatten(0, (-1, 2)) if texts else torch.empty(0, 2, 1)
-        self.texts = dict(zip(checkpoint.prompts, embedded, strict=True))
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution)
+        self.networks = nn.ModuleDict(networks).to(team.device, memory_format=torch.channels_last)
+        self.clip, self.identity = checkpoint.load_clip().to(team.device), checkpoint.load_identity().to(team.device)
+        self.texts = {name: embed_prompt(self.clip, checkpoint.prompts[name]) for name in own}
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution).to(team.device)
         weights = ReconstructionWeights(
             pixel=reconstruction.pixel,
             gradient=reconstruction.pixel,
@@ -62,15 +68,14 @@ class JointStage:
             identity=reconstruction.identity,
         )
         self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
-        self.objective, self.directional = build_editor_objective(recipe), build_text_match("directional")
+        self.criterion = EditorCriterion(recipe)
         self.players = [Player("joint", self.networks, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         # The loop puts the whole player in training mode, in which a frozen batch norm would still follow the data.
         for network in self.frozen:
             network.eval()
-        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        photos = self.data.images(rows).contiguous(memory_format=torch.channels_last)
+        photos = self.images(self.team.share(torch.randint(self.count, (self.batch_size,), generator=generator)))
         w_plus = self.networks["encoder"](photos)
         reconstruction = self.networks["decoder"](w_plus).float()
         result = self.reconstruction(reconstruction, photos, self.focus)
@@ -83,7 +88,6 @@ class JointStage:
         return losses
 
     def _edit_losses(self, prompt: str, photos: Tensor, w_plus: Tensor, reconstruction: Tensor) -> dict[str, Tensor]:
-        text, neutral_text = self.texts[prompt]
         editors = self.networks["editors"]
         assert isinstance(editors, nn.ModuleDict)
         delta_w = editors[prompt](w_plus).float()
@@ -93,22 +97,21 @@ class JointStage:
             photo_identity, reconstruction_identity = self.identity.embed(photos), self.identity.embed(reconstruction)
         inputs = EditorInputs(
             edited_image=self.clip.encode_image(edited),
-            text=text_target(self.recipe, source, text, neutral_text),
+            text=self.texts[prompt].text,
             delta_w=delta_w,
             edited_identity=self.identity.embed(edited),
             source_image=source,
-            neutral_text=neutral_text,
+            neutral_text=self.texts[prompt].neutral,
             photo_identity=photo_identity,
             reconstruction_identity=reconstruction_identity,
         )
-        result = self.objective(inputs, self.recipe.identity_target)
-        directional = self.directional(inputs.edited_image, text, source, neutral_text)
-        return {"edit": result.total + self.recipe.directional * directional, f"{prompt}/text_match": result.terms["text_match"]}
+        losses = self.criterion(inputs)
+        return {"edit": losses["loss"], f"{prompt}/text_match": losses["text_match"]}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         networks = averaged["joint"]
         assert isinstance(networks, nn.ModuleDict)
-        photos = self.heldout.images(list(range(min(8, len(self.heldout)))))
+        photos = self.heldout_images
         w_plus = networks["encoder"](photos)
         rows = [photos, networks["decoder"](w_plus)]
         for editor in networks["editors"].values():

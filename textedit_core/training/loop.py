@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
-from torch.utils.tensorboard import SummaryWriter
 from torchvision.utils import save_image
 
 from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError
+from textedit_core.training.distributed import SOLO, Team, share_batch_statistics
+from textedit_core.training.journal import Journal
+from textedit_core.training.state_file import load_state, save_state
 
 
 @dataclass(frozen=True)
@@ -48,16 +50,22 @@ class Stage(Protocol):
         """Writes the stage's parts of the checkpoint from the EMA modules."""
 
 
-def run(stage: Stage, config: LoopConfig, folder: Path) -> str:
+def run(stage: Stage, config: LoopConfig, folder: Path, team: Team = SOLO, settings: Mapping[str, Any] | None = None) -> str:
     """Trains a stage to its end and returns why it stopped: "images", "converged" or "threshold".
 
-    `folder` receives state/STAGE.pt (resumed from when it exists), samples/STAGE and tensorboard/STAGE.
+    `folder` receives state/STAGE.pt (resumed from when it exists), samples/STAGE and tensorboard/STAGE. `settings` are flat values that a
+    resumed run must share with the one that it goes on from.
+
+    Raises:
+        UserError: the state is damaged or was made with other settings, or a loss is not finite; the last saved state stays as it was.
     """
-    trainer = _Trainer(stage, config, folder)
+    trainer = _Trainer(stage, config, folder, team, dict(settings or {}))
     trainer.resume()
     reason = trainer.train()
     trainer.save()
-    stage.finish(trainer.averaged)
+    if team.leads:
+        stage.finish(trainer.averaged)
+    team.wait()
     return reason
 
 
@@ -68,23 +76,29 @@ def learning_rate_factor(images: int, config: LoopConfig) -> float:
 
 
 class _Trainer:
-    def __init__(self, stage: Stage, config: LoopConfig, folder: Path) -> None:
-        self.stage, self.config, self.folder = stage, config, folder
+    def __init__(self, stage: Stage, config: LoopConfig, folder: Path, team: Team, settings: dict[str, Any]) -> None:
+        self.stage, self.config, self.team, self.settings = stage, config, team, settings
         self.state_path = folder / "state" / f"{stage.name}.pt"
         self.samples_folder = folder / "samples" / stage.name
-        for path in (self.state_path.parent, self.samples_folder):
-            path.mkdir(parents=True, exist_ok=True)
-        self.writer = SummaryWriter(str(folder / "tensorboard" / stage.name))
+        if team.leads:
+            for path in (self.state_path.parent, self.samples_folder):
+                path.mkdir(parents=True, exist_ok=True)
+        for player in stage.players:
+            player.module.to(team.device)
         self.optimizers = {p.name: self._optimizer(p) for p in stage.players}
         self.averaged = {p.name: copy.deepcopy(p.module).eval().requires_grad_(False) for p in stage.players}
+        for player in stage.players:
+            share_batch_statistics(player.module, team)
+        # Reading a number off a GPU stops it, so its losses are looked at now and then; on the CPU at every step.
+        every = config.log_steps if team.device.type == "cuda" else 1
+        self.journal = Journal(stage.name, folder / "tensorboard" / stage.name, config.log_steps, every, team)
         self.step = 0
-        self.smoothed: dict[str, float] = {}
-        self.history: list[tuple[int, float]] = []
 
     def _optimizer(self, player: Player) -> torch.optim.Optimizer:
         rate = self.config.learning_rate * player.learning_rate_scale
         parameters = [p for p in player.module.parameters() if p.requires_grad]
-        return torch.optim.Adam(parameters, lr=rate, betas=player.betas or self.config.betas)
+        fused = self.team.device.type == "cuda"
+        return torch.optim.Adam(parameters, lr=rate, betas=player.betas or self.config.betas, fused=fused or None)
 
     @property
     def images(self) -> int:
@@ -93,19 +107,20 @@ class _Trainer:
     def train(self) -> str:
         last_save = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns) as bar:
+        with Progress(*columns, disable=not self.team.leads) as bar:
             task = bar.add_task(self.stage.name, total=self.config.images)
             while self.images < self.config.images:
                 self._step()
-                bar.update(task, completed=self.images, description=f"{self.stage.name} loss {self.smoothed['loss']:.4f}")
+                bar.update(task, completed=self.images, description=f"{self.stage.name} loss {self.journal.loss:.4f}")
                 if self._crossed(self.config.sample_images):
                     self._sample()
-                if time.monotonic() - last_save > self.config.save_seconds:
+                if time.monotonic() - last_save > self.config.save_seconds and self.journal.settled:
                     self.save()
                     last_save = time.monotonic()
                 reason = self._early_stop()
                 if reason:
                     return reason
+        self.journal.settle()
         self._sample()
         return "images"
 
@@ -118,79 +133,77 @@ class _Trainer:
             for group in optimizer.param_groups:
                 group["lr"] = self.config.learning_rate * player.learning_rate_scale * factor
             player.module.train()
-            with torch.autocast(self.config.device, torch.bfloat16, enabled=self.config.bfloat16):
+            with torch.autocast(self.team.device.type, torch.bfloat16, enabled=self.config.bfloat16):
                 losses = player.losses(generator, progress)
-            if not torch.isfinite(losses["loss"]):
-                where = f"stage {self.stage.name}, image {self.images}"
-                raise UserError(f"{where}: the loss of {player.name} is not finite; lower the learning rate")
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
-            nn.utils.clip_grad_norm_(player.module.parameters(), self.config.gradient_clip)
+            self.team.average_gradients(player.module)
+            norm = nn.utils.clip_grad_norm_(player.module.parameters(), self.config.gradient_clip)
+            # Before the weights move: what is not finite must not reach them where that can still be prevented.
+            self.journal.note(self.images, player.name, {**losses, "gradient": norm}, "" if index == 0 else f"{player.name}/")
             optimizer.step()
             self._average(player)
-            self._log(losses, prefix="" if index == 0 else f"{player.name}/")
         self.step += 1
+        self.journal.end_step(self.step)
 
     @torch.no_grad()
     def _average(self, player: Player) -> None:
         half_life = min(self.config.ema_half_life_images, max(self.images, 1) * 0.2)
         decay = 0.5 ** (self.config.batch_size / max(half_life, 1e-8))
-        for average, current in zip(self.averaged[player.name].parameters(), player.module.parameters(), strict=True):
-            average.lerp_(current, 1.0 - decay)
-        for average, current in zip(self.averaged[player.name].buffers(), player.module.buffers(), strict=True):
-            average.copy_(current)
-
-    def _log(self, losses: dict[str, Tensor], prefix: str) -> None:
-        for name, value in losses.items():
-            key, number = prefix + name, float(value.detach())
-            self.smoothed[key] = number + 0.98 * (self.smoothed.get(key, number) - number)
-            if self.step % self.config.log_steps == 0:
-                self.writer.add_scalar(key, number, self.images)
-        if not prefix:
-            self.history.append((self.images, self.smoothed["loss"]))
+        average = self.averaged[player.name]
+        torch._foreach_lerp_(list(average.parameters()), list(player.module.parameters()), 1.0 - decay)
+        for mean, current in zip(average.buffers(), player.module.buffers(), strict=True):
+            mean.copy_(current)
 
     def _crossed(self, every: int) -> bool:
         return self.images // every != (self.images - self.config.batch_size) // every
 
     def _early_stop(self) -> str | None:
-        if self.config.loss_threshold and self.images > self.config.warmup_images and self.smoothed["loss"] < self.config.loss_threshold:
+        journal, config = self.journal, self.config
+        if not journal.settled:
+            return None
+        if config.loss_threshold and self.images > config.warmup_images and journal.loss < config.loss_threshold:
             return "threshold"
-        patience = self.config.patience_images
+        patience = config.patience_images
         if not patience or self.images < 2 * patience:
             return None
-        before = min(loss for images, loss in self.history if images <= self.images - patience)
-        recent = min(loss for images, loss in self.history if images > self.images - patience)
-        return "converged" if recent > before * (1.0 - self.config.min_improvement) else None
+        before = min(loss for images, loss in journal.history if images <= self.images - patience)
+        recent = min(loss for images, loss in journal.history if images > self.images - patience)
+        return "converged" if recent > before * (1.0 - config.min_improvement) else None
 
     @torch.no_grad()
     def _sample(self) -> None:
-        grid = self.stage.samples(self.averaged)
+        grid = self.stage.samples(self.averaged) if self.team.leads else None
         if grid is not None:
             path = self.samples_folder / f"{self.images:08d}.png"
             save_image(grid.float().clamp(-1, 1) * 0.5 + 0.5, path, nrow=8)
 
     def save(self) -> None:
+        """Writes the state; the processes of a team hold the same, so one writes."""
+        if not self.team.leads:
+            return
         state = {
+            "settings": self.settings,
             "step": self.step,
-            "smoothed": self.smoothed,
-            "history": self.history,
+            "smoothed": self.journal.smoothed,
+            "history": self.journal.history,
             "modules": {p.name: p.module.state_dict() for p in self.stage.players},
             "averaged": {name: module.state_dict() for name, module in self.averaged.items()},
             "optimizers": {name: optimizer.state_dict() for name, optimizer in self.optimizers.items()},
         }
-        scratch = self.state_path.with_suffix(".writing")
-        torch.save(state, scratch)
-        scratch.replace(self.state_path)
+        save_state(state, self.state_path)
 
     def resume(self) -> None:
-        if not self.state_path.is_file():
-            return
-        try:
-            state = torch.load(self.state_path, map_location=self.config.device, weights_only=True)
-            for player in self.stage.players:
-                player.module.load_state_dict(state["modules"][player.name])
-                self.averaged[player.name].load_state_dict(state["averaged"][player.name])
-                self.optimizers[player.name].load_state_dict(state["optimizers"][player.name])
-            self.step, self.smoothed, self.history = state["step"], state["smoothed"], state["history"]
-        except Exception as error:
-            raise UserError(f"cannot resume from {str(self.state_path)!r} ({error}); delete it to start this stage anew") from None
+        """Goes on from the state file, if there is one; every process reads it before any writes it anew."""
+        state = load_state(self.state_path, self.settings, self.team.device)
+        if state is not None:
+            try:
+                for player in self.stage.players:
+                    player.module.load_state_dict(state["modules"][player.name])
+                    self.averaged[player.name].load_state_dict(state["averaged"][player.name])
+                    self.optimizers[player.name].load_state_dict(state["optimizers"][player.name])
+                self.step, self.journal.smoothed, self.journal.history = state["step"], state["smoothed"], state["history"]
+            except Exception as error:
+                reason = str(error).splitlines()[0]
+                raise UserError(f"cannot resume from {str(self.state_path)!r} ({reason}); delete it to start this stage anew") from None
+        self.team.wait()

@@ -10,10 +10,14 @@ from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import TOKENIZER_NAME, Checkpoint, write_part
 from textedit_core.config import ClipTraining, IdentityTraining, ModelConfig
+from textedit_core.errors import UserError
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import ArcFaceHead, IdentityNet
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.training.augmentation import augmented
 from textedit_core.training.data import FaceDataset
+from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
 
 # Unit embeddings are too short for confident readings by weights of ordinary size.
@@ -26,35 +30,48 @@ class ClipStage:
     A batch holds several views of each person, so that hair, sex and eyes tell nothing apart and the network has to look at age, mood
     and style. Each image is embedded once and matched with each of its captions in turn, since texts are cheap and images are not.
 
-    A linear layer also reads the renderer's ground truth (smile, age, sex, style) from the image's embedding. Alone, the contrastive
+    A linear layer also reads the renderer's ground truth (smile, age, sex, style, ...) from the image's embedding. Alone, the contrastive
     loss does not find a detail that neither tower tells apart yet: a smile was still missed after 80,000 images. The embedding and not
     the features below it, so that the texts meet the detail in the common space.
 
-    A checkpoint that has a text-image model already is trained on from it, so that a finished run can be prolonged.
+    A checkpoint that has a text-image model already is trained on from it, so that a finished run can be prolonged. In a team, each
+    process embeds its images and all compare the embeddings of the whole batch.
+
+    Raises:
+        UserError: the images are all of one person or carry no captions.
     """
 
     name = "clip"
 
-    def __init__(self, model: ModelConfig, recipe: ClipTraining, data: FaceDataset, batch_size: int, checkpoint: Checkpoint) -> None:
-        self.data, self.batch_size, self.directory = data, batch_size, checkpoint.directory
+    def __init__(
+        self, model: ModelConfig, recipe: ClipTraining, data: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
+    ) -> None:
+        self.batch_size, self.team, self.directory = batch_size, team, checkpoint.directory
         self.views = recipe.views_per_person
+        self.images = ImageSource(data, team.device)
         self.rows_of = [torch.nonzero(data.identities == person).flatten() for person in range(data.num_identities)]
-        self.captions_per_image = min(len(label["captions"]) for label in data.labels)
-        self.clip = _started_clip(model, data, checkpoint)
+        _require_several_people(data, self.name)
+        self.captions = [label["captions"] for label in data.labels]
+        self.captions_per_image = min(len(captions) for captions in self.captions)
+        if not self.captions_per_image:
+            raise UserError(f"{str(data.folder)!r} has images without captions; the clip stage needs one for each, render them again")
+        self.clip = _started_clip(model, data, checkpoint).to(team.device, memory_format=torch.channels_last)
         self.attribute_weight = recipe.attribute_weight
-        self.attributes = standardised_attributes(data)
+        self.attributes = standardised_attributes(data).to(team.device)
         self.attribute_head = nn.Linear(model.clip.embed_dim, self.attributes.shape[1])
         networks = nn.ModuleDict({"clip": self.clip, "attributes": self.attribute_head})
         self.players = [Player("clip", networks, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         rows = self._rows_of_some_people(generator)
-        images = jittered(self.data.images(rows), generator)
-        embeddings = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))
-        captions = [self.data.labels[row]["captions"] for row in rows.tolist()]
+        own = self.team.share(rows)
+        images = augmented(self.images(own), generator, self.team)
+        part = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))
+        embeddings = self.team.gather(part)
+        captions = [self.captions[row] for row in rows.tolist()]
         turns = range(self.captions_per_image)
         contrastive = torch.stack([self.clip.embedding_loss(embeddings, [texts[turn] for texts in captions]) for turn in turns]).mean()
-        attributes = F.mse_loss(self.attribute_head(EMBEDDING_SCALE * embeddings).float(), self.attributes[rows])
+        attributes = F.mse_loss(self.attribute_head(EMBEDDING_SCALE * part).float(), self.attributes[own.to(self.team.device)])
         loss = contrastive + self.attribute_weight * attributes
         return {"loss": loss, "contrastive": contrastive.detach(), "attributes": attributes.detach()}
 
@@ -76,37 +93,48 @@ class ClipStage:
 
 def _started_clip(model: ModelConfig, data: FaceDataset, checkpoint: Checkpoint) -> ClipModel:
     if "clip.safetensors" in checkpoint.files:
-        clip = checkpoint.load_clip().train().requires_grad_(True)
-    else:
-        tokenizer = PromptTokenizer.from_captions(data.captions(), model.clip.vocab_size, model.clip.context_length)
-        clip = ClipModel(model.clip, tokenizer)
-    return clip.to(memory_format=torch.channels_last)
+        return checkpoint.load_clip().train().requires_grad_(True)
+    tokenizer = PromptTokenizer.from_captions(data.captions(), model.clip.vocab_size, model.clip.context_length)
+    return ClipModel(model.clip, tokenizer)
 
 
 def standardised_attributes(data: FaceDataset) -> Tensor:
-    """Smile, age, sex, glasses and style of each image as float32 [N,6] of zero mean and unit variance over the dataset."""
-    shown = [label["attributes"] for label in data.labels]
-    columns = [[label[name] for name in ("smile", "age_years", "male", "glasses")] for label in shown]
-    styles = [[float(label["style"] == style) for style in ("sketch", "cartoon")] for label in shown]
-    values = torch.cat([torch.tensor(columns, dtype=torch.float32), torch.tensor(styles)], dim=1)
-    return (values - values.mean(0)) / values.std(0).clamp(min=1e-6)
+    """Every attribute of each image as float32 [N,A] of zero mean and unit variance; a name becomes one column per value that occurs."""
+    attributes = [label["attributes"] for label in data.labels]
+    columns = []
+    for name, example in sorted(attributes[0].items()):
+        values = [image[name] for image in attributes]
+        if isinstance(example, str):
+            columns += [[float(value == choice) for value in values] for choice in sorted(set(values))]
+        else:
+            columns.append(values)
+    table = torch.tensor(columns, dtype=torch.float32).T
+    return (table - table.mean(0)) / table.std(0).clamp(min=1e-6)
 
 
 class IdentityStage:
-    """Trains the identity net on the renderer's identities with the ArcFace margin; every style and age of a person is one class."""
+    """Trains the identity net on the renderer's identities with the ArcFace margin; every style and age of a person is one class.
+
+    Raises:
+        UserError: the images are all of one person.
+    """
 
     name = "identity"
 
-    def __init__(self, model: ModelConfig, recipe: IdentityTraining, data: FaceDataset, batch_size: int, checkpoint: Path) -> None:
-        self.data, self.batch_size, self.checkpoint = data, batch_size, checkpoint
-        self.net = IdentityNet(model.identity).to(memory_format=torch.channels_last)
+    def __init__(
+        self, model: ModelConfig, recipe: IdentityTraining, data: FaceDataset, batch_size: int, checkpoint: Path, team: Team = SOLO
+    ) -> None:
+        self.batch_size, self.team, self.checkpoint = batch_size, team, checkpoint
+        _require_several_people(data, self.name)
+        self.images, self.identities = ImageSource(data, team.device), data.identities.to(team.device)
+        self.net = IdentityNet(model.identity).to(team.device, memory_format=torch.channels_last)
         self.head = ArcFaceHead(model.identity.embed_dim, data.num_identities, recipe.scale, recipe.margin)
         self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
-        images = jittered(self.data.images(rows), generator).contiguous(memory_format=torch.channels_last)
-        return {"loss": self.head.loss(self.net.embed(images), self.data.identities[rows])}
+        rows = self.team.share(torch.randint(len(self.identities), (self.batch_size,), generator=generator))
+        images = augmented(self.images(rows), generator, self.team).contiguous(memory_format=torch.channels_last)
+        return {"loss": self.head.loss(self.net.embed(images), self.identities[rows.to(self.team.device)])}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         return None
@@ -117,13 +145,10 @@ class IdentityStage:
         write_part(self.checkpoint, "identity", modules[0])
 
 
-def jittered(images: Tensor, generator: torch.Generator) -> Tensor:
-    """Random mirror, brightness, contrast and a shift of up to 3% per image of float [B,3,H,W]; stays in [-1,1]."""
-    count, side = images.shape[0], images.shape[-1]
-    mirrored = torch.rand(count, generator=generator) < 0.5
-    images = torch.where(mirrored[:, None, None, None], images.flip(-1), images)
-    contrast = 1.0 + 0.2 * (2.0 * torch.rand(count, 1, 1, 1, generator=generator) - 1.0)
-    brightness = 0.15 * (2.0 * torch.rand(count, 1, 1, 1, generator=generator) - 1.0)
-    reach = max(1, round(0.03 * side))
-    shift = torch.randint(-reach, reach + 1, (2,), generator=generator).tolist()
-    return (images * contrast + brightness).roll(shift, (-2, -1)).clamp(-1.0, 1.0)
+def _require_several_people(data: FaceDataset, stage: str) -> None:
+    if data.num_identities < 2:
+        raise UserError(f"{str(data.folder)!r} shows {data.num_identities} person; the {stage} stage tells people apart, render more")
+
+
+# The editor stage's name for a view; it draws its own.
+jittered = augmented

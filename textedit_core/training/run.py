@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
-from textedit_core.checkpoints.store import Checkpoint, initialise_index, write_index
+from textedit_core.checkpoints.store import INDEX_NAME, Checkpoint, initialise_index, open_checkpoint, write_index
 from textedit_core.config import (
     ClipTraining,
     DecoderTraining,
@@ -20,24 +22,44 @@ from textedit_core.config import (
     Prompt,
     preset,
 )
-from textedit_core.errors import unknown_name
+from textedit_core.errors import UsageError, UserError, unknown_name
+from textedit_core.training.autoencoder_stage import AutoencoderStage
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import DecoderStage
-from textedit_core.training.editor_stage import EditorStage
+from textedit_core.training.distributed import Team, open_team
+from textedit_core.training.editor_stage import EditorStage, require_new_prompt
 from textedit_core.training.encoder_stage import EncoderStage
 from textedit_core.training.joint_stage import PARTS, JointStage
 from textedit_core.training.loop import Stage, run
 from textedit_core.training.perception_stages import ClipStage, IdentityStage
+from textedit_core.training.photos import PhotoFolder
 
-# The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px.
+# The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px. The autoencoder stands in for decoder
+# and encoder where the faces are plain photographs.
 STAGES: dict[str, LoopConfig] = {
     "clip": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=48_000, learning_rate=3e-2),
     "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
+    "autoencoder": LoopConfig(images=64_000, learning_rate=2e-3),
     "editor": LoopConfig(images=3_000, learning_rate=1e-2, sample_images=2000),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
 }
+# These look at pictures alone, so plain photographs will do.
+PHOTO_STAGES = ("autoencoder", "editor", "joint")
+# The recipes that shape a stage, by their names in TrainRequest: a resumed run must not change them.
+RECIPES = {
+    "clip": ("clip",),
+    "identity": ("identity",),
+    "decoder": ("decoder",),
+    "encoder": ("encoder",),
+    "autoencoder": ("decoder", "encoder"),
+    "editor": ("editor", "prompt"),
+    "joint": ("encoder", "editor"),
+}
+# What may differ when a run is resumed: where it runs, and what it writes on the way.
+_FREE_PACE = ("device", "save_seconds", "sample_images", "log_steps")
+MIN_IMAGES = 8
 
 
 @dataclass(frozen=True)
@@ -47,10 +69,11 @@ class TrainRequest:
     Attributes:
         stage: one of STAGES.
         preset: the model's preset name.
-        data: a rendered dataset.
+        data: a rendered dataset, or for PHOTO_STAGES a folder of aligned photographs.
         out: the run's folder; its `checkpoint` subfolder is an ordinary checkpoint that grows with every stage.
         loop: the stage's pace.
         prompt: the text to train an editor for; the editor stage needs it.
+        replace: whether the editor stage may train a prompt anew that the checkpoint has.
         decoder, encoder, editor, identity, clip: the loss weights of the stages.
         parts: what joint fine-tuning moves.
     """
@@ -61,6 +84,7 @@ class TrainRequest:
     out: Path
     loop: LoopConfig
     prompt: Prompt | None = None
+    replace: bool = False
     decoder: DecoderTraining = DecoderTraining()
     encoder: EncoderTraining = EncoderTraining()
     editor: EditorTraining = EditorTraining()
@@ -69,49 +93,119 @@ class TrainRequest:
     parts: tuple[str, ...] = PARTS
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished stage adds to the checkpoint's index.
+
+    Attributes:
+        stage: name of the stage, e.g. "editor-smile".
+        provenance: images, seed and why it stopped.
+        prompt: the trained prompt, of an editor stage.
+    """
+
+    stage: str
+    provenance: dict[str, Any]
+    prompt: Prompt | None = None
+
+
 def train(request: TrainRequest) -> Checkpoint:
     """Runs one stage to its end, or resumes it, and returns the checkpoint with the stage's result in it.
 
     Raises:
-        UsageError: the stage or preset does not exist.
-        UserError: the data, an earlier stage's part or the output folder is missing or damaged.
+        UsageError: the stage, preset or device does not exist.
+        UserError: the data, an earlier stage's part or the output folder is missing or damaged; the state that is resumed from was made
+            with other settings; a loss is not finite.
     """
+    team = open_team(request.loop.device, request.loop.batch_size)
+    outcome = train_part(request, team)
+    directory = request.out / "checkpoint"
+    with team.leader_first():
+        if team.leads:
+            record(directory, [outcome])
+            if outcome.prompt is not None:
+                # Another run of a finished prompt is a new one, not a longer one.
+                (request.out / "state" / f"{outcome.stage}.pt").unlink(missing_ok=True)
+    return open_checkpoint(directory)
+
+
+def train_part(request: TrainRequest, team: Team) -> Outcome:
+    """Runs one stage without touching the checkpoint's index, so that several can run at once; raises as `train` does."""
     if request.stage not in STAGES:
         raise unknown_name("stage", request.stage, list(STAGES), "the stages are")
     torch.manual_seed(request.loop.seed)
     model = preset(request.preset)
-    train_data = _dataset(request, model, "train")
-    model = dataclasses.replace(model, mapping=dataclasses.replace(model.mapping, z_dim=train_data.scene_codes.shape[1]))
-    checkpoint = initialise_index(request.out / "checkpoint", model)
-    stage = _build(request, model, train_data, checkpoint)
-    reason = run(stage, request.loop, request.out)
-    prompts = dict(checkpoint.prompts)
-    if isinstance(stage, EditorStage):
-        # The stage's own record of the prompt: it knows by now which groups moved and how the strength was calibrated.
-        prompts[stage.prompt.id] = stage.prompt
-    provenance = {**checkpoint.provenance, stage.name: {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}}
-    return write_index(checkpoint.directory, model, list(prompts.values()), provenance)
+    with team.leader_first():
+        data, heldout = open_images(request, model, "train"), open_images(request, model, "validation")
+        if len(data) < MIN_IMAGES:
+            raise UserError(f"{str(request.data)!r} has {len(data)} training images; a stage needs at least {MIN_IMAGES}: add more")
+        directory = request.out / "checkpoint"
+        model = _fitted(model, data, directory)
+        checkpoint = initialise_index(directory, model)
+    stage = _build(request, model, data, heldout, checkpoint, team)
+    reason = run(stage, request.loop, request.out, team, settings_of(request, len(data)))
+    prompt = stage.prompt if isinstance(stage, EditorStage) else None
+    return Outcome(stage.name, {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}, prompt)
 
 
-def _dataset(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset:
-    styles = ("photo",) if request.stage in ("editor", "joint") else None
+def record(directory: Path, outcomes: Sequence[Outcome]) -> Checkpoint:
+    """Enters finished stages in the index of the checkpoint folder, atomically."""
+    checkpoint = open_checkpoint(directory)
+    prompts = {**checkpoint.prompts, **{outcome.prompt.id: outcome.prompt for outcome in outcomes if outcome.prompt is not None}}
+    provenance = {**checkpoint.provenance, **{outcome.stage: outcome.provenance for outcome in outcomes}}
+    return write_index(directory, checkpoint.config, list(prompts.values()), provenance)
+
+
+def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder:
+    """Opens one split of the request's data at the size that its stage looks at.
+
+    Raises:
+        UserError: there is no data, or the stage needs labels and finds plain photographs.
+    """
     # The judges look at images of this size, and at previews of about it when they guide an editor.
     judged = request.stage in ("clip", "identity")
-    return FaceDataset(request.data, split, model.clip.image_size if judged else model.decoder.img_resolution, styles)
+    size = model.clip.image_size if judged else model.decoder.img_resolution
+    if request.data.is_dir() and not (request.data / "dataset.json").is_file():
+        if request.stage in PHOTO_STAGES:
+            return PhotoFolder(request.data, split, size)
+        stages = ", ".join(PHOTO_STAGES)
+        raise UserError(f"{str(request.data)!r} has no dataset.json; plain photographs can train {stages}, {request.stage} needs a rendered set")
+    return FaceDataset(request.data, split, size, ("photo",) if request.stage in PHOTO_STAGES else None)
 
 
-def _build(request: TrainRequest, model: ModelConfig, data: FaceDataset, checkpoint: Checkpoint) -> Stage:
+def settings_of(request: TrainRequest, images: int) -> dict[str, Any]:
+    """The flat settings that a resumed run must share: pace, recipes, preset and the number of training images."""
+    pace = {name: value for name, value in dataclasses.asdict(request.loop).items() if name not in _FREE_PACE}
+    flat = {**pace, "preset": request.preset, "images of the data": images}
+    for recipe in RECIPES[request.stage]:
+        for name, value in dataclasses.asdict(getattr(request, recipe) or request.editor).items():
+            flat[f"{recipe}.{name}"] = value
+    return flat | ({"parts": request.parts} if request.stage == "joint" else {})
+
+
+def _fitted(model: ModelConfig, data: FaceDataset | PhotoFolder, directory: Path) -> ModelConfig:
+    """The preset with a mapping that takes the data's scene code; photographs have none, so what the checkpoint has stays."""
+    if isinstance(data, FaceDataset):
+        return dataclasses.replace(model, mapping=dataclasses.replace(model.mapping, z_dim=data.scene_codes.shape[1]))
+    if not (directory / INDEX_NAME).is_file():
+        return model
+    return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)
+
+
+def _build(request: TrainRequest, model: ModelConfig, data: Any, heldout: Any, checkpoint: Checkpoint, team: Team) -> Stage:
     batch = request.loop.batch_size
     if request.stage == "clip":
-        return ClipStage(model, request.clip, data, batch, checkpoint)
+        return ClipStage(model, request.clip, data, batch, checkpoint, team)
     if request.stage == "identity":
-        return IdentityStage(model, request.identity, data, batch, checkpoint.directory)
-    heldout = _dataset(request, model, "validation")
+        return IdentityStage(model, request.identity, data, batch, checkpoint.directory, team)
     if request.stage == "decoder":
-        return DecoderStage(model, request.decoder, data, heldout, batch, checkpoint)
+        return DecoderStage(model, request.decoder, data, heldout, batch, checkpoint, team)
     if request.stage == "encoder":
-        return EncoderStage(request.encoder, data, heldout, batch, checkpoint)
+        return EncoderStage(request.encoder, data, heldout, batch, checkpoint, team)
+    if request.stage == "autoencoder":
+        return AutoencoderStage(model, request.decoder, request.encoder, data, heldout, batch, checkpoint, team)
     if request.stage == "editor":
-        assert request.prompt is not None
-        return EditorStage(request.prompt, request.editor, data, heldout, batch, checkpoint)
-    return JointStage(request.parts, request.encoder, request.editor, data, heldout, batch, checkpoint)
+        if request.prompt is None:
+            raise UsageError("the editor stage needs a prompt; give --name and --text")
+        require_new_prompt(checkpoint, request.prompt.id, request.replace)
+        return EditorStage(request.prompt, request.editor, data, heldout, batch, checkpoint, team)
+    return JointStage(request.parts, request.encoder, request.editor, data, heldout, batch, checkpoint, team)

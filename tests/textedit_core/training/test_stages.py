@@ -55,7 +55,9 @@ def test_every_stage_leaves_its_part(run_folder: Path) -> None:
     assert torch.isfinite(image).all()
     assert checkpoint.load_clip().encode_image(image).shape == (2, 16)
     assert checkpoint.load_identity().embed(image).shape == (2, 16)
-    assert checkpoint.prompts == {"smile": SMILE}
+    # What the editor stage found out about the prompt is entered in its record.
+    assert list(checkpoint.prompts) == ["smile"]
+    assert dataclasses.replace(checkpoint.prompts["smile"], calibration=SMILE.calibration, reached=SMILE.reached) == SMILE
 
 
 def test_provenance_tells_how_each_stage_ended(run_folder: Path) -> None:
@@ -154,7 +156,7 @@ def test_stage_without_the_parts_it_builds_on_says_which(noise_dataset: Path, tm
 
 
 def test_unknown_stage_and_preset_are_usage_errors(noise_dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown stage 'polish'; the stages are: clip, decoder, editor, encoder, identity, joint"):
+    with pytest.raises(UsageError, match="unknown stage 'polish'; the stages are: autoencoder, clip, decoder, editor, encoder, identity, joint"):
         train(dataclasses.replace(_request("clip", noise_dataset, tmp_path), stage="polish"))
     with pytest.raises(UsageError, match="unknown preset 'huge'"):
         train(dataclasses.replace(_request("clip", noise_dataset, tmp_path), preset="huge"))
