@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -13,6 +11,7 @@ from export.graphs import DECODER, ENCODER
 from export.manifest import Manifest, PartEntry, PromptEntry
 from export.report_style import PROOFS, STYLE
 from export.targets import TARGETS
+from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
 from textedit_core.pixels import PixelSpec
 
@@ -23,7 +22,6 @@ if TYPE_CHECKING:
 
 REPORT_FILE = "report.html"
 FACES = 2
-JPEG_QUALITY = 85
 
 
 def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
@@ -46,9 +44,7 @@ def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runne
             f"<section><h2>What the checks prove</h2><ul>{''.join(f'<li>{line}</li>' for line in PROOFS[manifest.target])}</ul></section>",
         ]
     )
-    title = escape(f"{manifest.name} for {manifest.target}")
-    head = f'<meta charset="utf-8"><meta name="viewport" content="width=device-width,initial-scale=1"><title>{title}</title>'
-    page = f'<!doctype html>\n<html lang="en"><head>{head}<style>{STYLE}</style></head><body><main>{body}</main></body></html>\n'
+    page = html_page(f"{manifest.name} for {manifest.target}", body, STYLE)
     (root / REPORT_FILE).write_text(page, "utf-8")
 
 
@@ -70,10 +66,7 @@ class _Face:
 
 
 def _picture(image: Tensor, pixels: PixelSpec, label: str) -> str:
-    buffer = io.BytesIO()
-    pixels.to_image(image).save(buffer, "JPEG", quality=JPEG_QUALITY, subsampling=0)
-    source = base64.b64encode(buffer.getvalue()).decode()
-    return f'<figure><img alt="{escape(label)}" src="data:image/jpeg;base64,{source}"><figcaption>{escape(label)}</figcaption></figure>'
+    return inline_picture(pixels.to_image(image), label)
 
 
 def _header(manifest: Manifest) -> str:

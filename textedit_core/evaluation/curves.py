@@ -1,0 +1,84 @@
+"""Curves with their intervals as inline SVG, drawn in the page's own colours so that they follow its light and dark looks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+from textedit_core.evaluation.bootstrap import Estimate
+
+WIDTH, HEIGHT = 460, 220
+LEFT, RIGHT, TOP, BOTTOM = 44, 120, 14, 34
+COLORS = ("var(--accent)", "var(--second)", "var(--soft)")
+
+Curve = tuple[str, Sequence[Estimate]]
+
+
+def line_chart(across: Sequence[float], curves: Sequence[Curve], across_label: str, up_label: str) -> str:
+    """Draws named curves with shaded intervals over common positions.
+
+    Args:
+        across: positions, ascending.
+        curves: name and one estimate per position; at most as many as COLORS.
+        across_label: what lies across, with its unit.
+        up_label: what goes up, with its unit.
+
+    Raises:
+        ValueError: more curves than colours.
+    """
+    low = min(point["low"] for _, points in curves for point in points)
+    high = max(point["high"] for _, points in curves for point in points)
+    # A flat curve still needs a scale.
+    middle, half = 0.5 * (low + high), max(0.525 * (high - low), 1e-3)
+    plot = _Plot(across[0], across[-1], middle - half, middle + half)
+    parts = [_axes(plot, across, across_label, up_label)]
+    for (name, points), color in zip(_at_most(curves), COLORS, strict=False):
+        parts.append(_curve(plot, across, points, name, color))
+    description = escape(f"{up_label} over {across_label}: {', '.join(name for name, _ in curves)}")
+    return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">{"".join(parts)}</svg>'
+
+
+def _at_most(curves: Sequence[Curve]) -> Sequence[Curve]:
+    if len(curves) > len(COLORS):
+        raise ValueError(f"{len(curves)} curves, but {len(COLORS)} colours")
+    return curves
+
+
+class _Plot:
+    """Maps values to positions in the drawing."""
+
+    def __init__(self, left: float, right: float, low: float, high: float) -> None:
+        self.left, self.right, self.low, self.high = left, right, low, high
+
+    def x(self, value: float) -> float:
+        return LEFT + (value - self.left) / (self.right - self.left) * (WIDTH - LEFT - RIGHT)
+
+    def y(self, value: float) -> float:
+        return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
+
+
+def _axes(plot: _Plot, across: Sequence[float], across_label: str, up_label: str) -> str:
+    digits = 0 if plot.high - plot.low >= 10 else 2
+    levels = [plot.low + step / 4 * (plot.high - plot.low) for step in range(5)]
+    rules = "".join(
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{plot.y(level):.1f}" y2="{plot.y(level):.1f}" stroke="var(--line)"/>'
+        f'<text x="{LEFT - 6}" y="{plot.y(level) + 4:.1f}" text-anchor="end">{level:.{digits}f}</text>'
+        for level in levels
+    )
+    ticks = "".join(f'<text x="{plot.x(value):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{value:g}</text>' for value in across)
+    names = (
+        f'<text x="{0.5 * (LEFT + WIDTH - RIGHT)}" y="{HEIGHT - 3}" text-anchor="middle">{escape(across_label)}</text>'
+        f'<text x="{LEFT}" y="{TOP - 4}">{escape(up_label)}</text>'
+    )
+    return rules + ticks + names
+
+
+def _curve(plot: _Plot, across: Sequence[float], points: Sequence[Estimate], name: str, color: str) -> str:
+    upper = [f"{plot.x(at):.1f},{plot.y(point['high']):.1f}" for at, point in zip(across, points, strict=True)]
+    lower = [f"{plot.x(at):.1f},{plot.y(point['low']):.1f}" for at, point in zip(across, points, strict=True)]
+    line = [f"{plot.x(at):.1f},{plot.y(point['value']):.1f}" for at, point in zip(across, points, strict=True)]
+    return (
+        f'<polygon points="{" ".join([*upper, *reversed(lower)])}" fill="{color}" opacity=".18"/>'
+        f'<polyline points="{" ".join(line)}" fill="none" stroke="{color}" stroke-width="2"/>'
+        f'<text x="{WIDTH - RIGHT + 6}" y="{plot.y(points[-1]["value"]) + 4:.1f}" style="fill:{color}">{escape(name)}</text>'
+    )

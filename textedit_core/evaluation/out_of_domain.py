@@ -1,0 +1,85 @@
+"""One real photograph through encode, edit and paste-back: what the model does with a face from outside its world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from textedit_core.alignment import crop_face
+from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.evaluation.panel import Judges, Shown, psnr_db, show
+from textedit_core.evaluation.request import EvaluateRequest
+from textedit_core.evaluation.verdicts import VERDICTS
+from textedit_core.face_editor import FaceEditor
+from textedit_core.pixels import open_photo
+
+LABEL = "out of domain"
+# Eileen Collins, photographed by NASA, in the public domain; carried by scikit-image.
+SOURCE = "skimage.data.astronaut(): Eileen Collins, NASA, public domain"
+# Read off the picture by eye, in pixels: eye centres, nose tip, mouth corners.
+ASTRONAUT_LANDMARKS = ((203.7, 101.2), (247.0, 103.3), (224.2, 126.7), (203.7, 140.8), (243.7, 141.7))
+
+Captioned = list[tuple[str, Image.Image]]
+
+
+def check_photograph(
+    request: EvaluateRequest, checkpoint: Checkpoint, prompts: tuple[str, ...], judges: Judges
+) -> tuple[dict[str, Any], Captioned]:
+    """Edits the photograph with every prompt.
+
+    Returns:
+        The block of the report, which says why when there is no photograph, and captioned pictures: the photo, its crop, the
+        reconstruction, and per prompt the edited photo, pasted whole and as a change.
+
+    Raises:
+        UserError: the request's photo cannot be read or its landmarks do not fit.
+    """
+    photo, source = _photograph(request)
+    if photo is None:
+        return {"label": LABEL, "source": SOURCE, "available": False, "reason": source}, []
+    landmarks = ASTRONAUT_LANDMARKS if request.photo is None else request.landmarks
+    editor, size = FaceEditor(checkpoint), checkpoint.config.pixel.size
+    editor.set_photo(photo, landmarks)
+    crops = [crop_face(photo, landmarks, size)[0], editor.reconstruct_crop(), *(editor.edit_crop(prompt) for prompt in prompts)]
+    shown = _shown(judges, crops, size)
+    pictures: Captioned = [("photo", photo), ("aligned crop", crops[0]), ("reconstruction", crops[1])]
+    for prompt in prompts:
+        pictures.append((f"{prompt}, pasted", editor.edit(prompt)))
+        pictures.append((f"{prompt}, change only", editor.edit(prompt, keep_detail=True)))
+    return {"label": LABEL, "source": source, "available": True, **_figures(shown, prompts)}, pictures
+
+
+def _photograph(request: EvaluateRequest) -> tuple[Image.Image | None, str]:
+    """The photograph with its source, or None with the reason."""
+    if not request.out_of_domain:
+        return None, "it was not asked for"
+    if request.photo is not None:
+        return open_photo(request.photo), request.photo.name
+    try:
+        from skimage.data import astronaut
+    except ImportError:
+        return None, "scikit-image, which carries the photograph, is not installed"
+    return Image.fromarray(astronaut()), SOURCE
+
+
+def _shown(judges: Judges, crops: list[Image.Image], size: int) -> Shown:
+    resized = [np.asarray(crop if crop.size == (size, size) else crop.resize((size, size), Image.Resampling.LANCZOS)) for crop in crops]
+    return show(judges, torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous())
+
+
+def _figures(shown: Shown, prompts: tuple[str, ...]) -> dict[str, Any]:
+    """PSNR and identity of the reconstruction (row 1) against the crop (row 0), and what the judges say of each edit (rows 2 on)."""
+    identity = shown.identity @ shown.identity.T
+    edits: dict[str, Any] = {}
+    for row, prompt in enumerate(prompts, start=2):
+        edits[prompt] = {"identity_to_reconstruction": float(identity[row, 1]), "identity_to_photo": float(identity[row, 0])}
+        if prompt in VERDICTS:
+            score, success = VERDICTS[prompt].score(shown.attributes), VERDICTS[prompt].success(shown.attributes)
+            edits[prompt] |= {"score_before": float(score[1]), "score": float(score[row]), "success": bool(success[row])}
+    return {
+        "reconstruction": {"psnr_db": float(psnr_db(shown.images[:1], shown.images[1:2])[0]), "identity_cosine": float(identity[1, 0])},
+        "edits": edits,
+    }

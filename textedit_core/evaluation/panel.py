@@ -1,0 +1,114 @@
+"""Pictures and what the independent judges say of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from textedit_core.evaluation.verdicts import Attributes
+from textedit_core.pixels import PixelSpec
+
+BATCH = 32
+_PIXELS = PixelSpec()
+
+
+class Judges(Protocol):
+    """What the evaluation asks of its judges; `textedit_core.judges` has the real ones."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Their held-out figures."""
+        ...
+
+    def attributes(self, images: Tensor) -> dict[str, Tensor]:
+        """Attributes of float images [N,3,H,W] in [-1,1]."""
+        ...
+
+    def identity(self, images: Tensor) -> Tensor:
+        """Unit-norm embeddings [N,E] of float images [N,3,H,W] in [-1,1]."""
+        ...
+
+    def perceptual_distance(self, first: Tensor, second: Tensor) -> Tensor:
+        """Distances [N] of float images [N,3,H,W] in [-1,1]."""
+        ...
+
+
+@dataclass(frozen=True)
+class Shown:
+    """Pictures as a user gets them, uint8 [N,3,C,C], with the judges' word on each.
+
+    Attributes:
+        images: the pictures.
+        attributes: by name, float [N] or [N,classes].
+        identity: unit-norm embeddings, float [N,E].
+    """
+
+    images: Tensor
+    attributes: Attributes
+    identity: NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def rows(self, chosen: Sequence[int]) -> Shown:
+        """The chosen pictures alone."""
+        picked = list(chosen)
+        return Shown(self.images[picked], {name: values[picked] for name, values in self.attributes.items()}, self.identity[picked])
+
+
+@torch.inference_mode()
+def show(judges: Judges, images: Tensor) -> Shown:
+    """Asks both judges about pictures, uint8 [N,3,C,C]."""
+    attributes: dict[str, list[NDArray[np.float64]]] = {}
+    identity = []
+    for part in images.split(BATCH):
+        floats = as_float(part)
+        for name, values in judges.attributes(floats).items():
+            attributes.setdefault(name, []).append(values.double().cpu().numpy())
+        identity.append(judges.identity(floats).double().cpu().numpy())
+    return Shown(images, {name: np.concatenate(parts) for name, parts in attributes.items()}, np.concatenate(identity))
+
+
+@torch.inference_mode()
+def perceptual_distance(judges: Judges, first: Tensor, second: Tensor) -> NDArray[np.float64]:
+    """The judges' perceptual distance [N] of pictures, both uint8 [N,3,C,C]."""
+    pairs = zip(first.split(BATCH), second.split(BATCH), strict=True)
+    return np.concatenate([judges.perceptual_distance(as_float(a), as_float(b)).double().cpu().numpy() for a, b in pairs])
+
+
+def psnr_db(first: Tensor, second: Tensor) -> NDArray[np.float64]:
+    """Peak signal-to-noise ratio [N] of pictures, both uint8 [N,3,C,C], in dB; infinite for equal ones."""
+    errors = [(a.double() - b.double()).square().flatten(1).mean(1) for a, b in zip(first.split(BATCH), second.split(BATCH), strict=True)]
+    with np.errstate(divide="ignore"):
+        return 10.0 * np.log10(255.0**2 / torch.cat(errors).numpy())
+
+
+def background_drift(first: Tensor, second: Tensor, background: Tensor) -> NDArray[np.float64]:
+    """Mean absolute difference [N] of the pictures uint8 [N,3,C,C] where background, bool [N,C,C], is set; in levels of 0 to 255.
+
+    NaN where a picture has no background.
+    """
+    drifts = []
+    for a, b, mask in zip(first, second, background, strict=True):
+        difference = (a.float() - b.float()).abs().mean(0)[mask]
+        drifts.append(float(difference.mean()) if len(difference) else float("nan"))
+    return np.array(drifts)
+
+
+def as_float(images: Tensor) -> Tensor:
+    """uint8 [N,3,C,C] as float32 in [-1,1]."""
+    return _PIXELS.from_uint8(images)
+
+
+def as_shown(images: Tensor, size: int) -> Tensor:
+    """What a network drew, float [N,3,R,R] in [-1,1], as uint8 [N,3,size,size]; another resolution is resampled with antialiasing."""
+    if images.shape[-1] != size:
+        images = F.interpolate(images, (size, size), mode="bilinear", antialias=True)
+    return _PIXELS.to_uint8(images)
