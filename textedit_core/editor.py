@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import torch
 from torch import Tensor, nn
 
 from textedit_core.config import EditorConfig
 from textedit_core.decoder.layers import EqualizedLinear, pixel_norm, scaled_leaky_relu
+from textedit_core.errors import unknown_name
 from textedit_core.latents import level_groups
 
 
@@ -38,6 +41,26 @@ class _GroupedEditor(nn.Module):
         switched_on = {"coarse": config.coarse, "medium": config.medium, "fine": config.fine}
         self.groups = nn.ModuleDict({name: GroupEditor(in_dim, config) for name in self.slices if switched_on[name]})
 
+    def move_only(self, names: Collection[str]) -> None:
+        """Freezes every group but those named; a frozen group of an untrained editor returns zeros.
+
+        Raises:
+            UsageError: a name is no level group.
+        """
+        known = level_groups(self.num_ws)
+        for name in names:
+            if name not in known:
+                raise unknown_name("level group", name, list(known), "the groups are")
+        for name, group in self.groups.items():
+            group.requires_grad_(name in names)
+
+    @torch.no_grad()
+    def scale(self, factor: float) -> None:
+        """Multiplies what the editor answers by `factor`, in place: only the last layers' numbers change."""
+        for group in self.groups.values():
+            for parameter in group.leave.parameters():
+                parameter.mul_(factor)
+
     def _delta(self, x: Tensor) -> Tensor:
         parts = []
         for name, part in self.slices.items():
@@ -61,7 +84,11 @@ class PromptEditor(_GroupedEditor):
 
 
 class TextConditionedEditor(_GroupedEditor):
-    """One editor for many texts: w_plus float [B,L,D] and a unit-norm text embedding float [B,E] -> delta_w float [B,L,D]."""
+    """One editor for many texts: w_plus float [B,L,D] and a text vector float [B,E] -> delta_w float [B,L,D].
+
+    The vector's direction says what to change: it is the way from a neutral to a target text's embedding. Its length is a factor on the
+    answer, so that a prompt's calibration travels in the vector and the network stays one for all.
+    """
 
     def __init__(self, config: EditorConfig, text_dim: int) -> None:
         super().__init__(config.w_dim + text_dim, config)
@@ -69,4 +96,23 @@ class TextConditionedEditor(_GroupedEditor):
 
     def forward(self, w_plus: Tensor, text_embedding: Tensor) -> Tensor:
         text = pixel_norm(text_embedding).unsqueeze(1).expand(-1, w_plus.shape[1], -1)
-        return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1))
+        length = text_embedding.square().sum(-1, keepdim=True).sqrt().unsqueeze(1)
+        return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1)) * length
+
+    def fixed(self, text_embedding: Tensor) -> FixedTextEditor:
+        """An editor for one text, float [E], that shares this one's weights and reads w_plus alone."""
+        return FixedTextEditor(self, text_embedding)
+
+
+class FixedTextEditor(nn.Module):
+    """A text-conditioned editor with its text filled in: w_plus float [B,L,D] -> delta_w float [B,L,D], like a PromptEditor."""
+
+    text_embedding: Tensor
+
+    def __init__(self, editor: TextConditionedEditor, text_embedding: Tensor) -> None:
+        super().__init__()
+        self.editor = editor
+        self.register_buffer("text_embedding", text_embedding.detach().clone())
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        return self.editor(w_plus, self.text_embedding.expand(w_plus.shape[0], -1))

@@ -51,7 +51,7 @@ def test_stylegan2_widths_are_the_published_ones() -> None:
 
 
 def test_every_reference_prompt_has_a_recipe_and_names() -> None:
-    assert set(EDITOR_RECIPES) == set(REFERENCE_PROMPTS) == {"smile", "child", "sketch"}
+    assert {"smile", "child", "sketch"} < set(EDITOR_RECIPES) == set(REFERENCE_PROMPTS)
     for key, prompt in REFERENCE_PROMPTS.items():
         assert prompt.id == key
         assert prompt.text and prompt.neutral_text and prompt.names["en"]

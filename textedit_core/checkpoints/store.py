@@ -17,7 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, to_dict
+from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import PromptEditor
 from textedit_core.encoder import Encoder
@@ -117,7 +117,7 @@ def _from_index(directory: Path, index: dict[str, Any]) -> Checkpoint:
         raise UserError(
             f"{str(directory / INDEX_NAME)!r} has format_version {index['format_version']}; this version reads {FORMAT_VERSION}"
         )
-    prompts = {entry["id"]: Prompt(**entry) for entry in index["prompts"]}
+    prompts = {entry["id"]: prompt_from_dict(entry) for entry in index["prompts"]}
     for name in [*prompts, *index["files"]]:
         if not _SAFE_NAME.fullmatch(name):
             raise UserError(f"{str(directory / INDEX_NAME)!r} holds the name {name!r}, which could leave the folder; restore the index")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -18,12 +19,15 @@ from textedit_core.losses.distances import cosine_distance, euclidean_distance, 
 # leaves the image unchanged and the direction is undefined. Real edits move unit embeddings by 0.1 and more.
 _MIN_CHANGE = 0.01
 
+# A softer contrast than the text-image model's own (about 1 / 0.05): a sharp one is won by the smallest lead and stops pulling.
+CONTRASTIVE_SCALE = 10.0
+
 
 class TextMatchLoss(nn.Module):
     """Base of the variants: checks shapes once, then averages ``per_sample``.
 
-    ``source`` and ``neutral`` are read by `DirectionalMatch` only; the others accept them so that one call site
-    serves every variant.
+    ``source`` and ``neutral`` are read by `DirectionalMatch`, ``neutral`` by `ContrastiveMatch`; the others accept them
+    so that one call site serves every variant.
     """
 
     def forward(
@@ -106,12 +110,43 @@ class DirectionalMatch(TextMatchLoss):
         return 1.0 - (image_change * text_change).sum(dim=-1)
 
 
+class ContrastiveMatch(TextMatchLoss):
+    """InfoNCE of each edited image against its text, the neutral text and other texts: ``-log softmax(s * cos)_text``.
+
+    Source: the loss of Radford et al. 2021, figure 3, read from image to text. It stops pulling where the text already wins
+    by a wide margin, so it strengthens the faces on which an edit is weak.
+
+    Args:
+        others: embeddings [K,E] of texts that do not describe the edit; None contrasts with the neutral text alone.
+        anchored: every text t is first moved to ``normalize(source + t - neutral)``, the neutral one thus to the source itself, so
+            that what counts is the change and not whom the text speaks of.
+        scale: s, inverse temperature of the logits.
+    """
+
+    def __init__(self, others: Tensor | None = None, anchored: bool = False, scale: float = CONTRASTIVE_SCALE) -> None:
+        super().__init__()
+        self.others, self.anchored, self.scale = others, anchored, scale
+
+    def per_sample(self, edited: Tensor, text: Tensor, source: Tensor | None, neutral: Tensor | None) -> Tensor:
+        """See the base class."""
+        if neutral is None or (self.anchored and source is None):
+            raise ValueError("the contrastive text loss needs the neutral text's embedding, anchored also the source image's; pass them")
+        candidates = torch.stack([text.expand_as(edited), neutral.expand_as(edited)], dim=1)
+        if self.others is not None:
+            candidates = torch.cat([candidates, self.others.expand(len(edited), -1, -1)], dim=1)
+        if self.anchored and source is not None:
+            candidates = source[:, None] + candidates - neutral.expand_as(edited)[:, None]
+        cosine = torch.einsum("be,bke->bk", F.normalize(edited.float(), dim=-1), F.normalize(candidates.float(), dim=-1))
+        return -F.log_softmax(self.scale * cosine, dim=1)[:, 0]
+
+
 TEXT_MATCH_LOSSES: dict[str, Callable[[], TextMatchLoss]] = {
     "cosine": CosineMatch,
     "euclidean": EuclideanMatch,
     "one_minus_match": OneMinusMatch,
     "cross_entropy": CrossEntropyMatch,
     "directional": DirectionalMatch,
+    "contrastive": ContrastiveMatch,
 }
 
 

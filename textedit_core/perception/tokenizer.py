@@ -93,6 +93,10 @@ class PromptTokenizer:
         """Splits text into vocabulary tokens, without start, end and padding."""
         return [token for piece in _pieces(text) for token in self._spell(piece)]
 
+    def unknown_words(self, text: str) -> list[str]:
+        """The words of a text that are no token of their own: the training captions lacked them or held them too rarely."""
+        return list(dict.fromkeys(piece for piece in _pieces(text) if piece not in self._ids))
+
     def encode(self, texts: Sequence[str]) -> Tensor:
         """Encodes texts as int64 [B, context_length].
 

@@ -1,0 +1,75 @@
+"""The loss of an edit, the same for one prompt's editor, for the editor of many texts and for joint fine-tuning."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from torch import Tensor
+from torch.nn import functional as F
+
+from textedit_core.config import EditorTraining
+from textedit_core.losses.combine import EditorInputs, EditorObjective
+from textedit_core.losses.identity import IdentityLoss
+from textedit_core.losses.latent import LatentChangeLoss
+from textedit_core.losses.text_match import ContrastiveMatch, DirectionalMatch, TextMatchLoss, build_text_match
+
+# These read the way from the neutral text to the target themselves; the plain distances are given a target that went it.
+_READ_THE_WAY = ("directional", "contrastive")
+
+
+class EditorCriterion:
+    """loss1 + l1*loss2 + l2*loss3, and the directional and contrastive text terms where a recipe weighs them.
+
+    Args:
+        recipe: forms and weights.
+        others: embeddings [K,E] of texts that the edit must not be mistaken for, for the contrastive forms.
+    """
+
+    def __init__(self, recipe: EditorTraining, others: Tensor | None = None) -> None:
+        self.recipe = recipe
+        self.objective = build_editor_objective(recipe, others)
+        self.directional, self.contrastive = DirectionalMatch(), _contrastive(recipe, others)
+
+    def __call__(self, inputs: EditorInputs) -> dict[str, Tensor]:
+        """Named scalars, "loss" being the one to minimise; `inputs.text` is the prompt's own embedding, whatever the anchor.
+
+        Raises:
+            ValueError: an embedding that a term needs is missing.
+        """
+        source, neutral = inputs.source_image, inputs.neutral_text
+        if source is None or neutral is None:
+            raise ValueError("an edit is judged against its source image and its neutral text; pass both embeddings")
+        moved = inputs
+        if self.recipe.text_match not in _READ_THE_WAY:
+            moved = dataclasses.replace(inputs, text=text_target(self.recipe, source, inputs.text, neutral))
+        result = self.objective(moved, self.recipe.identity_target)
+        losses = {"loss": result.total, **result.terms}
+        extras = (("directional", self.recipe.directional, self.directional), ("contrastive", self.recipe.contrastive, self.contrastive))
+        for name, weight, term in extras:
+            if weight:
+                value = term(inputs.edited_image, inputs.text, source, neutral)
+                losses["loss"] = losses["loss"] + weight * value
+                losses[name] = value.detach()
+        return losses
+
+
+def text_target(recipe: EditorTraining, source: Tensor, text: Tensor, neutral_text: Tensor) -> Tensor:
+    """What the edited images [B] are matched with, unit-norm float [B,E]: the text, or each source moved from neutral text to text."""
+    if recipe.anchor == "text":
+        return text.expand_as(source)
+    return F.normalize(source + text - neutral_text, dim=-1)
+
+
+def build_editor_objective(recipe: EditorTraining, others: Tensor | None = None) -> EditorObjective:
+    """The weighted sum of the three losses that a recipe names; `others` as in EditorCriterion."""
+    return EditorObjective(
+        _contrastive(recipe, others) if recipe.text_match == "contrastive" else build_text_match(recipe.text_match),
+        LatentChangeLoss(recipe.latent_norm),
+        IdentityLoss(recipe.identity_form),
+        recipe.latent_weight,
+        recipe.identity_weight,
+    )
+
+
+def _contrastive(recipe: EditorTraining, others: Tensor | None) -> TextMatchLoss:
+    return ContrastiveMatch(others, anchored=recipe.anchor == "source")

@@ -1,0 +1,141 @@
+"""What editors need of the training faces, computed once per run: latents, and how the judges see the unedited faces.
+
+Kept beside the run in `cache/faces-KEY.safetensors`; the key is a hash of the networks and of the faces, so a new prompt finds the file
+and a changed encoder does not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from rich.progress import track
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from textedit_core.checkpoints.store import Checkpoint, save_weights
+from textedit_core.errors import UserError
+from textedit_core.training.augmentation import View, draw_view
+from textedit_core.training.data import FaceDataset
+from textedit_core.training.distributed import Team
+from textedit_core.training.editor_networks import FrozenNetworks
+from textedit_core.training.image_source import ImageSource
+
+# Raised whenever the same networks and faces would give other numbers.
+CACHE_VERSION = 1
+MIN_FACES = 8
+_CHUNK = 64
+_PARTS = ("encoder", "decoder", "clip", "identity")
+
+
+@dataclass(frozen=True)
+class FaceMemory:
+    """Unedited training faces, float32, on the device that trains.
+
+    Attributes:
+        latents: w_plus [N,L,D].
+        sources: the text-image model's unit-norm embeddings of the preview of G(w), as seen in each of V ways, [V,N,E].
+        source_identities: the recogniser's, [V,N,F].
+        photo_identities: the recogniser's of the photos themselves, [N,F].
+        ways: the V ways, each a view of all N faces; None is the picture itself.
+    """
+
+    latents: Tensor
+    sources: Tensor
+    source_identities: Tensor
+    photo_identities: Tensor
+    ways: tuple[View | None, ...]
+
+    def __len__(self) -> int:
+        return len(self.latents)
+
+    @property
+    def views(self) -> int:
+        """V."""
+        return len(self.sources)
+
+    def draw_view(self, generator: torch.Generator) -> int:
+        """The way in which the judges look at the next batch."""
+        return int(torch.randint(self.views, (), generator=generator))
+
+    def seen(self, images: Tensor, rows: Tensor, view: int) -> Tensor:
+        """Edited faces [B,3,H,W] in [-1,1], of faces `rows`, moved and tinted exactly as the unedited ones were in that view."""
+        return _through(self.ways[view], images, rows)
+
+
+def drawn_ways(faces: int, views: int, team: Team) -> tuple[View | None, ...]:
+    """The ways in which the judges see each face: as it is, then `views` - 1 random ones that are the same in every run."""
+    alone = Team(team.device)
+    return (None, *(draw_view(faces, torch.Generator().manual_seed(view), alone) for view in range(1, views)))
+
+
+def _through(way: View | None, images: Tensor, rows: Tensor) -> Tensor:
+    if way is None:
+        return images
+    return View(*(getattr(way, field.name)[rows] for field in dataclasses.fields(View)))(images)
+
+
+def remember_faces(checkpoint: Checkpoint, data: FaceDataset, faces: int, views: int, networks: FrozenNetworks, team: Team) -> FaceMemory:
+    """Reads the run's cache for these networks and faces, or fills it.
+
+    Args:
+        checkpoint: names the networks by their hashes; the cache lies in its parent folder.
+        data: training photos; `faces` of them are taken, spread evenly over the people.
+        faces: upper bound on N.
+        views: V, at least 1.
+        networks: the checkpoint's frozen networks, on the team's device.
+        team: rank 0 writes.
+
+    Raises:
+        UserError: there are too few faces to train on.
+    """
+    rows = torch.linspace(0, len(data) - 1, min(faces, len(data))).long()
+    if len(rows) < MIN_FACES:
+        raise UserError(f"{len(rows)} training faces in {str(data.folder)!r} are too few for an editor; it needs {MIN_FACES}: render more")
+    path = checkpoint.directory.parent / "cache" / f"faces-{cache_key(checkpoint, data, rows, views)}.safetensors"
+    ways = drawn_ways(len(rows), views, team)
+    with team.leader_first():
+        stored = _stored(path)
+        if stored is None:
+            stored = _looked_at(data, rows, ways, networks, team)
+            if team.leads:
+                save_weights(stored, path, torch.float32)
+    return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
+
+
+def cache_key(checkpoint: Checkpoint, data: FaceDataset, rows: Tensor, views: int) -> str:
+    """Sixteen hex digits that stand for the networks, the faces and the ways of looking at them."""
+    parts = [checkpoint.files[f"{name}.safetensors"]["sha256"] for name in _PARTS]
+    faces = [data.labels[row]["sha256"] for row in rows.tolist()]
+    document = json.dumps([CACHE_VERSION, parts, faces, data.pixel.size, views])
+    return hashlib.sha256(document.encode()).hexdigest()[:16]
+
+
+def _stored(path: Path) -> dict[str, Tensor] | None:
+    try:
+        return load_file(str(path))
+    except (OSError, SafetensorError):
+        # Absent or damaged: it holds nothing that cannot be computed again.
+        return None
+
+
+@torch.no_grad()
+def _looked_at(data: FaceDataset, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
+    photos_of = ImageSource(data, team.device)
+    joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0}
+    columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
+    for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", disable=not team.leads):
+        photos = photos_of(rows[index])
+        w_plus = networks.encoder(photos)
+        preview = networks.preview(w_plus)
+        views = [_through(way, preview, index) for way in ways]
+        columns["latents"].append(w_plus)
+        columns["sources"].append(torch.stack([networks.clip.encode_image(view) for view in views]))
+        columns["source_identities"].append(torch.stack([networks.identity.embed(view) for view in views]))
+        columns["photo_identities"].append(networks.identity.embed(photos))
+    return {name: torch.cat(columns[name], dim).float().cpu() for name, dim in joined_along.items()}
