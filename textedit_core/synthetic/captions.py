@@ -55,7 +55,8 @@ _BEARD = ("with a beard", "with stubble", "unshaven", "bearded")
 _STUBBLE = ("with stubble", "unshaven")
 _LIPSTICK = ("with lipstick", "wearing lipstick", "with red lips")
 _BALD = ("bald", "with a bald head", "with no hair")
-_LENGTHS = {"long01": "long", "ponytail01": "long"}
+# Of a ponytail hardly more than its beginning is seen from the front; a bob is neither short nor long.
+_LENGTHS = {"long01": "long", "ponytail01": "", "bob": ""}
 _BACKGROUND_WORDS = (
     "white", "grey", "dark grey", "blue", "light blue", "dark blue", "red", "pink", "green", "teal", "beige", "brown",
     "yellow", "purple",
@@ -67,7 +68,7 @@ _PLAIN_SMILES = ("a smiling face", "smile face", "a smile", "a happy face")
 _PLAIN_NEUTRAL = ("a neutral face", "neutral face", "a neutral expression")
 _CONNECTIVES = (
     "a", "an", "of", "with", "and", "hair", "eyes", "skin", "background", "face", "in", "is", "the", "long", "short",
-    "front", ",",
+    "front", "tied", "back", "bob", ",",
 )
 _LONG_FORMS = (
     "{style} of {noun} {mood}", "{noun} {mood}", "{noun} with {hair} {mood}", "{style} of {noun} with {hair}",
@@ -140,10 +141,10 @@ def _hair(rng: np.random.Generator, scene: SceneParameters) -> str:
     if color == "bald":
         return "a bald head"
     length = _LENGTHS.get(HAIRS[scene.hair], "short")
-    if scene.style == "sketch":
-        return f"{length} hair"
-    color = str(rng.choice(_HAIR_WORDS[color]))
-    return f"{str(rng.choice([f'{length} {color}', length, color, color]))} hair"
+    shade = "" if scene.style == "sketch" else str(rng.choice(_HAIR_WORDS[color]))
+    worn = str(rng.choice([f"{length} {shade}", length or shade, shade or length])).strip()
+    tied = HAIRS[scene.hair] == "ponytail01" and (not worn or rng.random() < 0.3)
+    return f"{worn} hair {'tied back' if tied else ''}".strip() if worn or tied else "a bob"
 
 
 def background_word(scene: SceneParameters) -> str:

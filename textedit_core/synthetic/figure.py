@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from textedit_core.synthetic import shaders
 from textedit_core.synthetic.eyewear import FRAME_STYLES
 from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SceneParameters, hair_color, skin_color
-from textedit_core.synthetic.wardrobe import Wardrobe
+from textedit_core.synthetic.wardrobe import HAIR_MESHES, Wardrobe
 
 _WHITE_TEETH = (2.2, 2.1, 1.95)
-# In the order of EYES: the brown iris is too red, the blue one too bright, for these lights.
-_EYE_TINTS = ((0.85, 0.9, 0.95), (0.85, 0.85, 0.85), (0.95, 0.95, 0.95), (0.95, 0.95, 0.95))
+_EYE_TINT = (0.90, 0.90, 0.92)
 _LASH = (0.02, 0.015, 0.01)
 _BRIGHTEST_BROW = 0.11
+# The texture of this hair has stronger lights than the others'.
+_HAIR_CONTRAST = {"braid01": 0.95}
+_CUT = {"bob": 0.12}
 Color = tuple[float, ...]
 
 
@@ -27,6 +29,7 @@ class Part:
         texture: name of its texture; skins are chosen by weight instead.
         tint: linear RGB that multiplies the texture, or is the colour.
         tone: gain and contrast of hair; strength of the highlight of spectacles.
+        cut: hair below the chin's height plus this is cut off; None leaves it.
     """
 
     name: str
@@ -34,6 +37,7 @@ class Part:
     texture: str
     tint: Color
     tone: tuple[float, float] = (1.0, 1.0)
+    cut: float | None = None
 
 
 def brow_color(scene: SceneParameters) -> Color:
@@ -46,17 +50,19 @@ def brow_color(scene: SceneParameters) -> Color:
 
 def parts(scene: SceneParameters, wardrobe: Wardrobe) -> list[Part]:
     """Returns the parts of a scene; what is seen through, the lenses, comes last."""
-    brow, hair = BROWS[scene.brow], HAIRS[scene.hair]
+    brow, style = BROWS[scene.brow], HAIRS[scene.hair]
+    hair = HAIR_MESHES.get(style, style)
     chosen = [
         Part("body", shaders.SKIN, "", tuple(2.0 * c for c in skin_color(scene))),
-        Part("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINTS[scene.eye]),
+        Part("eyes", shaders.EYE, f"eye:{EYES[scene.eye]}", _EYE_TINT),
         Part("teeth", shaders.TEETH, "teeth", _WHITE_TEETH),
         Part("tongue", shaders.TEETH, "tongue", (1.0, 0.9, 0.9)),
         Part(brow, shaders.CARD, brow, brow_color(scene)),
         Part("lashes", shaders.CARD, "lashes", _LASH),
     ]
-    if not scene.bald:
-        chosen.append(Part(hair, shaders.HAIR, hair, hair_color(scene), (wardrobe.textures[hair].gain, 1.3)))
+    if hair:
+        tone = wardrobe.textures[hair].gain, _HAIR_CONTRAST.get(hair, 1.3)
+        chosen.append(Part(hair, shaders.HAIR, hair, hair_color(scene), tone, _CUT.get(style)))
     if scene.glasses:
         metal = FRAME_STYLES[scene.glasses - 1].metal
         chosen.append(Part("glasses", shaders.FRAME, "", scene.glasses_color, (metal, 1.0)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import moderngl
 import numpy as np
@@ -21,6 +22,8 @@ from textedit_core.synthetic.wardrobe import Wardrobe
 
 Image8 = NDArray[np.uint8]
 _SHADOW_SIDE = 512
+# Below every hair.
+_UNCUT = -100.0
 # In the order of their texture units.
 _SAMPLERS = ("albedo_map", "second_map", "third_map", "view_depth", "shadow_depth", "fourth_map", "grain_map")
 _SKIN_UNITS = (0, 1, 2, 5)
@@ -135,6 +138,7 @@ class Renderer:
         collar = self._collar(points)
         self._gl.enable_only(moderngl.DEPTH_TEST)
         self._gl.depth_func = "<="
+        self._cut_hair(items, float(self._wardrobe.finder.chin(points)[1]))
         self._depth_pass(self._shadow_target, items, view.model, sun, collar, cards=False)
         self._depth_pass(self._view_target, items, view.model, view.view_projection, collar, cards=True)
         self._color_pass(scene, items, view, light, sun, collar, float(self._mouth_front(points)))
@@ -156,7 +160,7 @@ class Renderer:
         gl = self._gl
         vertices = gl.buffer(reserve=rows.nbytes, dynamic=True)
         order = gl.buffer(self._wardrobe.mesh(part.name).indices.tobytes())
-        layout = [(vertices, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
+        layout: list[tuple[Any, ...]] = [(vertices, "3f 3f 2f", "in_position", "in_normal", "in_uv")]
         depth = gl.vertex_array(self._depth_program, layout, order, skip_errors=True)
         if part.kind == shaders.SKIN:
             layout.append((gl.buffer(self._wardrobe.zones.tobytes()), "4f", "in_zones"))
@@ -174,6 +178,11 @@ class Renderer:
             texture.build_mipmaps()
             self._textures[name] = texture
         return self._textures[name]
+
+    def _cut_hair(self, items: list[Part], chin: float) -> None:
+        heights = [chin + part.cut for part in items if part.cut is not None]
+        for program in (self._depth_program, *self._surfaces.values()):
+            _set(program, "cut", heights[0] if heights else _UNCUT)
 
     def _collar(self, points: Points) -> tuple[float, float, float]:
         neck, chin = self._wardrobe.finder.neck(points), self._wardrobe.finder.chin(points)

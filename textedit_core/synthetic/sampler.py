@@ -8,11 +8,12 @@ red become rare as the dark-haired share grows.
 Shares of views:
 
 * age: 30% 4 to 13 years, 45% 16 to 40, 25% 40 to 85, even inside each band;
-* expression: 44% clear smiles (activation 0.5 to 1; half of them toothy, a third of those with an open mouth), 4% a hint of
+* expression: 44% clear smiles (activation 0.55 to 1; half of them toothy, a third of those with an open mouth), 4% a hint of
   a smile, 6% sad, 6% angry, 6% surprised (raised brows and open mouth), 6% closed eyes, 5% an open mouth, 3% raised
   brows, 20% neutral; 4% of the smiles have closed eyes too;
 * glasses: 15%, four styles alike;
-* hair: men lose it with age, 3% bald at 18 years, 6% at 35, 35% at 75; grey hair before its time in 5% of adults;
+* hair: of women 26% long, 24% a bob, 22% tied back, 28% short; men lose it with age, 3% bald at 18 years, 6% at 35,
+  35% at 75; grey hair before its time in 5% of adults;
 * stubble: 45% of men from 18 years; lipstick: 35% of women from 16 years;
 * pose: yaw with a standard deviation of 10 degrees, pitch of 4, cut at 2.2 deviations;
 * backdrop: 15 colours, half of them with a gradient; key light -50 to 50 degrees around, 10 to 50 degrees up.
@@ -39,8 +40,8 @@ from textedit_core.synthetic.scene import (
 # In the order of HAIR_SHADES.
 _HAIR_SHARES_LIGHT = (0.12, 0.18, 0.18, 0.14, 0.24, 0.14)
 _HAIR_SHARES_DARK = (0.60, 0.28, 0.08, 0.02, 0.01, 0.01)
-_FEMALE_HAIRS = {"long01": 0.32, "ponytail01": 0.34, "braid01": 0.16, "short02": 0.18}
-_MALE_HAIRS = {"short01": 0.33, "short02": 0.33, "short04": 0.34}
+_FEMALE_HAIRS = {"long01": 0.26, "bob": 0.24, "ponytail01": 0.22, "braid01": 0.14, "short02": 0.14}
+_MALE_HAIRS = {"short01": 0.32, "short02": 0.32, "short04": 0.32, "bob": 0.04}
 _BACKGROUNDS = np.array([
     (0.55, 0.55, 0.55), (0.20, 0.20, 0.21), (0.70, 0.69, 0.67), (0.16, 0.24, 0.38), (0.42, 0.20, 0.16),
     (0.18, 0.32, 0.20), (0.50, 0.42, 0.30), (0.34, 0.24, 0.40), (0.30, 0.45, 0.55), (0.15, 0.34, 0.35),
@@ -91,7 +92,7 @@ def sample_identity(rng: np.random.Generator) -> SceneParameters:
         neutral_scene(),
         ethnicity=_triple(ethnicity),
         gender=round(1.0 - margin if male else margin, 4),
-        weight=round(float(np.clip(rng.normal(0.5, 0.15), 0.15, 0.95)), 4),
+        weight=round(float(np.clip(rng.normal(0.5, 0.13), 0.15, 0.85)), 4),
         muscle=round(float(rng.uniform(0.35, 0.65)), 4),
         shape=tuple(round(_truncated(rng, 0.72 * axis.sigma), 4) for axis in SHAPE_MODIFIERS),
         dark_skin=bool(ethnicity[0] > 0.5),
@@ -129,9 +130,9 @@ _EXPRESSION_SHARES = {
 def _drawn_expression(rng: np.random.Generator) -> dict[str, float]:
     kind = str(rng.choice(list(_EXPRESSION_SHARES), p=list(_EXPRESSION_SHARES.values())))
     if kind == "smile":
-        return _smile(rng, float(rng.uniform(0.5, 1.0))) | {"eyes_closed": _sometimes(rng, 0.04, 0.9)}
+        return _smile(rng, float(rng.uniform(0.55, 1.0))) | {"eyes_closed": _sometimes(rng, 0.04, 0.9)}
     if kind == "hint":
-        return _smile(rng, float(rng.uniform(0.05, 0.45)))
+        return _smile(rng, float(rng.uniform(0.05, 0.40)))
     if kind in ("sad", "angry"):
         return {kind: float(rng.uniform(0.5, 1.0))}
     if kind == "surprised":

@@ -28,8 +28,8 @@ SKINS: tuple[str, ...] = (
 )
 EYES: tuple[str, ...] = ("brown", "blue", "green", "grey")
 BROWS: tuple[str, ...] = tuple(f"eyebrow{number:03d}" for number in (1, 2, 3, 4, 5, 8, 9, 10, 11, 12))
-# "bald" has no mesh.
-HAIRS: tuple[str, ...] = ("long01", "ponytail01", "braid01", "short01", "short02", "short04", "afro01", "bald")
+# "bob" is the long hair cut at the chin; "bald" has no mesh.
+HAIRS: tuple[str, ...] = ("long01", "ponytail01", "braid01", "short01", "short02", "short04", "bob", "bald")
 GLASSES: tuple[str, ...] = ("none", "round", "rectangular", "acetate", "aviator")
 STYLES: tuple[str, ...] = ("photo", "sketch", "cartoon")
 EXPRESSIONS: tuple[str, ...] = (

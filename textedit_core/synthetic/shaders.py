@@ -16,7 +16,7 @@ in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in vec4 in_zones;  // lip
 uniform mat4 model; uniform mat4 view_projection; uniform mat4 light_projection;
 uniform vec3 collar;  // height, neck depth, 1 when dressed
 out vec3 world; out vec3 normal; out vec2 uv; out vec3 light_position; out float depth_in_head; out float cloth_edge;
-out vec4 zones;
+out vec4 zones; out float height;
 void main() {
   vec3 p = in_position;
   cloth_edge = -1.0;
@@ -30,6 +30,7 @@ void main() {
   world = w.xyz;
   normal = mat3(model) * in_normal;
   uv = in_uv;
+  height = in_position.y;
   zones = in_zones;
   light_position = (light_projection * w).xyz * 0.5 + 0.5;
   gl_Position = view_projection * w;
@@ -37,18 +38,27 @@ void main() {
 """
 )
 
+# Hair is cut below a height, along an edge as uneven as the ends of strands.
+_SCISSORS = """
+in float height; uniform float cut;
+bool cut_off() { return height < cut + 0.04 * sin(uv.x * 71.0) + 0.03 * sin(uv.x * 233.0); }
+"""
+
 DEPTH_FRAGMENT = (
     _HEADER
-    + """
-in vec2 uv; uniform sampler2D albedo_map; uniform bool cutout;
-void main() { if (cutout && texture(albedo_map, uv).a < 0.5) discard; }
-"""
+    + "in vec2 uv; uniform sampler2D albedo_map; uniform bool cutout;"
+    + _SCISSORS
+    + "void main() { if (cutout && (texture(albedo_map, uv).a < 0.5 || cut_off())) discard; }"
 )
 
-_SURFACE = """
+_SURFACE = (
+    """
 in vec3 world; in vec3 normal; in vec2 uv; in vec3 light_position; in float depth_in_head; in float cloth_edge;
 in vec4 zones;
 out vec4 color;
+"""
+    + _SCISSORS
+    + """
 uniform sampler2D albedo_map; uniform sampler2D second_map; uniform sampler2D third_map;
 uniform sampler2D fourth_map; uniform sampler2D grain_map;
 uniform sampler2D view_depth; uniform sampler2D shadow_depth;
@@ -146,6 +156,9 @@ void main() {
 #if MATERIAL == HAIR_ID || MATERIAL == CARD_ID
   if (OPAQUE ? texel.a < 0.5 : (texel.a >= 0.5 || texel.a < 0.02)) discard;
 #endif
+#if MATERIAL == HAIR_ID
+  if (cut_off()) discard;
+#endif
   bool skin = MATERIAL == SKIN_ID && !cloth_here;
   mat2 turn = tile_rotation();
   float ao = occlusion(turn), lit = sunlit(turn, skin ? 0.004 : 0.005);
@@ -193,6 +206,7 @@ void main() {
 #endif
 }
 """
+)
 
 
 def surface_fragment(material: int, *, opaque: bool) -> str:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from textedit_core.synthetic.assets import AssetTree, load_targets, parse_mhclo, parse_obj
 from textedit_core.synthetic.complexion import grain, skin_zones
@@ -21,12 +20,15 @@ from textedit_core.synthetic.geometry import (
 from textedit_core.synthetic.meshes import Points, Proxy, RenderMesh
 from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SKINS, SceneParameters
 from textedit_core.synthetic.shaders import CARD, EYE, HAIR, TEETH
+from textedit_core.synthetic.textures import Texture, eye_texture, hair_texture, skin_texture
 
 _EYE_FILES = {"brown": "brown", "blue": "lightblue", "green": "green", "grey": "grey"}
 # Old skins are blotched with orange.
 _OLD_SKIN_CALM = 0.5
-# The upstream repositories hold no texture of these; the strands of another hair serve.
-_HAIR_TEXTURES = {"afro01": "short01"}
+# Hair whose mesh is another's; "" draws none.
+HAIR_MESHES = {"bob": "long01", "bald": ""}
+# Gain and loss of colour that make the painted irises natural.
+_IRIS_TONES = {"brown": (1.0, 0.45), "blue": (0.62, 0.30), "green": (0.85, 0.40), "grey": (0.68, 0.0)}
 # The heads are modelled with a stern brow and mouth; this much relaxes them to what people call neutral.
 _AT_EASE = {"mouth-corner-puller": 0.08, "eyebrows-up": 0.18, "eyebrows-inner-up": 0.36}
 _SKIN_SIZE, _HAIR_SIZE, _SMALL_SIZE = 1024, 1024, 512
@@ -34,37 +36,29 @@ _SKIN_SIZE, _HAIR_SIZE, _SMALL_SIZE = 1024, 1024, 512
 _LOWEST, _WIDEST = 4.9, 2.1
 
 
-@dataclass(frozen=True)
-class Texture:
-    """Pixels [H, W, 4] uint8, bottom row first, and the gain that brings hair to a common brightness."""
-
-    pixels: NDArray[np.uint8]
-    gain: float = 1.0
-
-
 def expression_units(scene: SceneParameters) -> dict[str, float]:
     """Returns expression target activations of a scene."""
     closed, toothy = scene.smile_closed, scene.smile_toothy
+    at_ease = 1.0 - max(scene.angry, scene.sad, scene.smile)
     # A closing eye cannot squint as well: its lids would cross.
-    squint = (0.12 * closed + 0.22 * toothy + 0.12 * scene.sad) * (1.0 - scene.eyes_closed)
-    lowered, raised = scene.angry, scene.brow_raise
-    at_ease = 1.0 - max(scene.angry, scene.sad)
+    squint = (0.12 * closed + 0.22 * toothy + 0.12 * scene.sad + 0.2 * scene.angry) * (1.0 - scene.eyes_closed)
     units = {
-        "mouth-corner-puller": 0.7 * closed + 0.5 * toothy + _AT_EASE["mouth-corner-puller"] * at_ease,
+        "mouth-corner-puller": 0.95 * closed + 0.5 * toothy + _AT_EASE["mouth-corner-puller"] * at_ease,
         "mouth-retraction": 0.2 * closed,
         "mouth-upward-retraction": 0.68 * toothy,
         "mouth-elevation": 0.1 * toothy,
-        "mouth-open": 0.45 * scene.mouth_open,
-        "mouth-depression": 0.6 * scene.sad,
-        "mouth-compression": 0.3 * scene.angry,
-        "nose-compression": 0.4 * scene.angry,
+        "mouth-open": 0.9 * scene.mouth_open * (1.0 - 0.45 * scene.smile),
+        "mouth-depression": 0.85 * scene.sad + 0.3 * scene.angry,
+        "mouth-compression": 0.55 * scene.angry,
+        "nose-compression": 0.7 * scene.angry,
     }
     for side in ("left", "right"):
         units[f"eye-{side}-slit"] = squint
         units[f"eye-{side}-closure"] = scene.eyes_closed
-        units[f"eyebrows-{side}-down"] = 0.9 * lowered
-        units[f"eyebrows-{side}-up"] = 0.8 * raised + _AT_EASE["eyebrows-up"] * at_ease
-        units[f"eyebrows-{side}-inner-up"] = _AT_EASE["eyebrows-inner-up"] * at_ease + 0.85 * scene.sad
+        units[f"eye-{side}-opened-up"] = 0.6 * min(scene.brow_raise, scene.mouth_open) * (1.0 - scene.eyes_closed)
+        units[f"eyebrows-{side}-down"] = 1.35 * scene.angry
+        units[f"eyebrows-{side}-up"] = 0.9 * scene.brow_raise + _AT_EASE["eyebrows-up"] * at_ease
+        units[f"eyebrows-{side}-inner-up"] = _AT_EASE["eyebrows-inner-up"] * at_ease + 1.15 * scene.sad
     return units
 
 
@@ -99,8 +93,11 @@ class Wardrobe:
 
     def points(self, scene: SceneParameters) -> Points:
         """Returns base mesh positions [V, 3] float32 of a scene."""
-        weights = macro_weights(scene.build)
-        for name, value in shape_weights(scene.shape).items():
+        # A child's features are less pronounced than those of the adult that it becomes.
+        grown = float(np.interp(scene.age_years, [5.0, 16.0], [0.7, 1.0]))
+        build = replace(scene.build, weight=0.5 + grown * (scene.weight - 0.5))
+        weights = macro_weights(build)
+        for name, value in shape_weights([grown * value for value in scene.shape]).items():
             weights[name] = weights.get(name, 0.0) + value
         weights.update(expression_weights(expression_units(scene), scene.ethnicity))
         return apply_targets(self._base, self._targets, weights)
@@ -134,17 +131,17 @@ class Wardrobe:
         self._texture("lashes", f"{fork}/eyelashes/eyelashes02/eyelashes02.png", _SMALL_SIZE)
         for name in EYES:
             owner = "makehuman/data" if name == "brown" else fork
-            self._texture(f"eye:{name}", f"{owner}/eyes/materials/{_EYE_FILES[name]}_eye.png", _SMALL_SIZE)
+            pixels = self._tree.image(f"{owner}/eyes/materials/{_EYE_FILES[name]}_eye.png", _SMALL_SIZE)
+            self.textures[f"eye:{name}"] = eye_texture(pixels, *_IRIS_TONES[name])
 
     def _load_choices(self) -> None:
         for name in BROWS:
             self._add(name, f"makehuman-assets/base/eyebrows/{name}", CARD)
             self._texture(name, f"makehuman-fork/data/eyebrows/{name}/{name}.png", _SMALL_SIZE)
-        for name in HAIRS[:-1]:
+        for name in sorted({mesh for mesh in (HAIR_MESHES.get(name, name) for name in HAIRS) if mesh}):
             self._add(name, f"makehuman-assets/base/hair/{name}", HAIR)
-            owner = _HAIR_TEXTURES.get(name, name)
-            pixels = self._tree.image(f"makehuman-fork/data/hair/{owner}/{owner}_diffuse.png", _HAIR_SIZE)
-            self.textures[name] = Texture(pixels, _hair_gain(pixels))
+            pixels = self._tree.image(f"makehuman-fork/data/hair/{name}/{name}_diffuse.png", _HAIR_SIZE)
+            self.textures[name] = hair_texture(pixels)
 
     def _texture(self, name: str, relative: str, size: int) -> None:
         self.textures[name] = Texture(self._tree.image(relative, size))
@@ -155,24 +152,4 @@ class Wardrobe:
         for name in SKINS:
             pixels = self._tree.image(f"makehuman-fork/data/skins/textures/{name}.png", _SKIN_SIZE)
             calm = _OLD_SKIN_CALM if name.startswith("old") else 0.0
-            self.textures[name] = Texture(_relative_albedo(pixels, buffer[face, 6:], calm))
-
-
-def _hair_gain(pixels: NDArray[np.uint8]) -> float:
-    solid = pixels[pixels[..., 3] > 150][:, :3].astype(float) / 255.0
-    return 1.0 / max(float(np.percentile(solid @ [0.35, 0.5, 0.15], 70)), 0.05)
-
-
-def _relative_albedo(pixels: NDArray[np.uint8], uv: Points, calm: float) -> NDArray[np.uint8]:
-    """Divides a skin by its mean face colour, so that every skin has the same median, 0.5; returns square roots.
-
-    `calm`, 0 to 1, takes that share of the variation of colour, not of brightness, away.
-    """
-    side = len(pixels)
-    at = np.clip((uv * side).astype(int), 0, side - 1)
-    light = (pixels[..., :3].astype(np.float32) / 255.0) ** 2.2
-    relative = light / np.median(light[at[:, 1], at[:, 0]], axis=0) * 0.5
-    relative += calm * (relative @ np.array([0.3, 0.6, 0.1], np.float32)[:, None] - relative)
-    result = pixels.copy()
-    result[..., :3] = np.round(np.sqrt(np.clip(relative, 0.0, 1.0)) * 255.0).astype(np.uint8)
-    return result
+            self.textures[name] = skin_texture(pixels, buffer[face, 6:], calm)
