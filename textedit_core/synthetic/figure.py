@@ -12,7 +12,7 @@ from textedit_core.synthetic.wardrobe import HAIR_MESHES, Wardrobe
 _WHITE_TEETH = (2.2, 2.1, 1.95)
 _EYE_TINT = (0.90, 0.90, 0.92)
 _LASH = (0.02, 0.015, 0.01)
-_BRIGHTEST_BROW = 0.11
+_BRIGHTEST_BROW = 0.075
 # The texture of this hair has stronger lights than the others'.
 _HAIR_CONTRAST = {"braid01": 0.95}
 _CUT = {"bob": 0.12}
@@ -45,7 +45,7 @@ def brow_color(scene: SceneParameters) -> Color:
     color = tuple(0.5 * channel for channel in hair_color(scene))
     # One factor for all channels: clipping each would turn grey to blue beside warm skin.
     factor = min(1.0, _BRIGHTEST_BROW / max(color))
-    return tuple(factor * channel * warm for channel, warm in zip(color, (1.0, 0.93, 0.84), strict=True))
+    return tuple(factor * channel * warm for channel, warm in zip(color, (1.0, 0.84, 0.70), strict=True))
 
 
 def parts(scene: SceneParameters, wardrobe: Wardrobe) -> list[Part]:

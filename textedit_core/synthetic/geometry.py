@@ -154,7 +154,7 @@ def expression_weights(units: Mapping[str, float], ethnicity: Sequence[float]) -
     }
 
 
-def apply_targets(base: NDArray[np.float64], targets: Mapping[str, Target], weights: Mapping[str, float]) -> Points:
+def apply_targets(base: NDArray[np.floating], targets: Mapping[str, Target], weights: Mapping[str, float]) -> Points:
     """Adds weighted targets to base positions [V, 3]; returns float32 [V, 3].
 
     Raises:

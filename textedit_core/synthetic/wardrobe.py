@@ -9,6 +9,7 @@ import numpy as np
 
 from textedit_core.synthetic.assets import AssetTree, load_targets, parse_mhclo, parse_obj
 from textedit_core.synthetic.complexion import grain, skin_zones
+from textedit_core.synthetic.eyelids import Eyelids
 from textedit_core.synthetic.eyewear import FRAME_STYLES, Eyewear
 from textedit_core.synthetic.geometry import (
     LandmarkFinder,
@@ -37,7 +38,7 @@ _LOWEST, _WIDEST = 4.9, 2.1
 
 
 def expression_units(scene: SceneParameters) -> dict[str, float]:
-    """Returns expression target activations of a scene."""
+    """Returns expression target activations of a scene, but for the closing of eyes, which is measured on the head."""
     closed, toothy = scene.smile_closed, scene.smile_toothy
     at_ease = 1.0 - max(scene.angry, scene.sad, scene.smile)
     # A closing eye cannot squint as well: its lids would cross.
@@ -54,7 +55,6 @@ def expression_units(scene: SceneParameters) -> dict[str, float]:
     }
     for side in ("left", "right"):
         units[f"eye-{side}-slit"] = squint
-        units[f"eye-{side}-closure"] = scene.eyes_closed
         units[f"eye-{side}-opened-up"] = 0.6 * min(scene.brow_raise, scene.mouth_open) * (1.0 - scene.eyes_closed)
         units[f"eyebrows-{side}-down"] = 1.35 * scene.angry
         units[f"eyebrows-{side}-up"] = 0.9 * scene.brow_raise + _AT_EASE["eyebrows-up"] * at_ease
@@ -83,6 +83,7 @@ class Wardrobe:
         self.zones = self.body.attribute(skin_zones(base.vertices, self._targets))
         self.finder = LandmarkFinder(base, self._targets)
         self.eyewear = Eyewear(base)
+        self.eyelids = Eyelids(base, self._targets)
         self.grain = grain()
         self.proxies: dict[str, Proxy] = {}
         self.textures: dict[str, Texture] = {}
@@ -100,7 +101,11 @@ class Wardrobe:
         for name, value in shape_weights([grown * value for value in scene.shape]).items():
             weights[name] = weights.get(name, 0.0) + value
         weights.update(expression_weights(expression_units(scene), scene.ethnicity))
-        return apply_targets(self._base, self._targets, weights)
+        points = apply_targets(self._base, self._targets, weights)
+        if scene.eyes_closed > 0.0:
+            closing = self.eyelids.closing_weights(points, scene.ethnicity, scene.eyes_closed)
+            points = apply_targets(points, self._targets, closing)
+        return points
 
     def mesh(self, name: str) -> RenderMesh:
         """Returns the mesh of a part by its name."""
