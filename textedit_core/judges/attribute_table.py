@@ -23,6 +23,7 @@ class Attribute:
         choices: the names of a choice, in the order of the judge's probabilities.
         center, scale: a quantity's usual value and spread, in its unit, which make it a number about 0 with spread 1.
         mirror_sign: what a quantity is multiplied by when the picture is mirrored.
+        weight: of its loss in the sum; what evaluations decide by, and small details, weigh more.
         unseen_styles: styles in which the attribute cannot be seen, so that nothing is learnt or measured there.
     """
 
@@ -32,6 +33,7 @@ class Attribute:
     center: float = 0.0
     scale: float = 1.0
     mirror_sign: float = 1.0
+    weight: float = 1.0
     unseen_styles: tuple[str, ...] = ()
 
     @property
@@ -63,16 +65,16 @@ class Attribute:
 
 # A pencil drawing has no colour. Centres and scales are those of the sampler's distributions, rounded.
 ATTRIBUTES: tuple[Attribute, ...] = (
-    Attribute("smile", "share"),
+    Attribute("smile", "share", weight=3.0),
     Attribute("brow_raise", "share"),
     Attribute("mouth_open", "share"),
     Attribute("sad", "share"),
     Attribute("angry", "share"),
     Attribute("eyes_closed", "share"),
     Attribute("male", "share"),
-    Attribute("glasses", "share"),
+    Attribute("glasses", "share", weight=2.0),
     Attribute("melanin", "share", unseen_styles=("sketch",)),
-    Attribute("age_years", "quantity", center=30.0, scale=20.0),
+    Attribute("age_years", "quantity", center=30.0, scale=20.0, weight=3.0),
     Attribute("yaw", "quantity", scale=10.0, mirror_sign=-1.0),
     Attribute("pitch", "quantity", scale=4.0),
     Attribute("hair_color", "choice", HAIR_COLORS, unseen_styles=("sketch",)),

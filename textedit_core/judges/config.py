@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from textedit_core.config import LoopConfig
@@ -43,7 +43,8 @@ class AugmentationConfig:
     """How training pictures are worsened, since judges look at what decoders draw.
 
     Shares are probabilities per picture; `shift` is a fraction of the side, `roll` in degrees, `noise` in units of [-1,1], the blurs
-    are standard deviations in pixels, `shrink` is the greatest factor of a reduction that is undone by enlarging.
+    are standard deviations in pixels, `shrink` is the greatest factor of a reduction that is undone by enlarging. The shares of what
+    takes detail away grow from zero over the first `ramp` of a training, since a detail has to be found before it can be found in fog.
     """
 
     mirror_share: float = 0.5
@@ -61,14 +62,25 @@ class AugmentationConfig:
     compression: tuple[float, float] = (0.02, 0.12)
     noise_share: float = 0.3
     noise: float = 0.08
+    ramp: float = 0.4
+
+    def at(self, progress: float) -> AugmentationConfig:
+        """The recipe after `progress` (0..1) of a training."""
+        strength = min(1.0, progress / self.ramp) if self.ramp else 1.0
+        shares = ("blur_share", "shrink_share", "compression_share", "noise_share")
+        return replace(self, **{name: strength * getattr(self, name) for name in shares})
 
 
 @dataclass(frozen=True)
 class IdentityJudgeTraining:
-    """Margin softmax of CosFace (Wang et al. 2018): scale, and a margin that is subtracted from the true class's cosine."""
+    """Margin softmax of CosFace (Wang et al. 2018): scale, and a margin that is subtracted from the true class's cosine.
+
+    `person_weight` weighs reading the numbers that make the person (see `stages.person_codes`) from the embedding.
+    """
 
     scale: float = 24.0
     margin: float = 0.25
+    person_weight: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -81,6 +93,6 @@ class JudgesConfig:
 
 # Chosen for two CPU cores: about ten minutes each.
 PACES: dict[Which, LoopConfig] = {
-    "attributes": LoopConfig(images=160_000, batch_size=32, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
-    "identity": LoopConfig(images=160_000, batch_size=32, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
+    "attributes": LoopConfig(images=160_000, batch_size=16, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
+    "identity": LoopConfig(images=160_000, batch_size=16, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
 }

@@ -22,19 +22,24 @@ def mean_figure(values: _Array, people: NDArray[np.int64]) -> dict[str, Any]:
         return {"value": None, "low": None, "high": None, "n": 0}
     sums = np.bincount(people, weights=values)
     counts = np.bincount(people).astype(float)
-    return figure(lambda weights: weights @ sums / np.maximum(weights @ counts, 1e-12), len(sums), len(values))
+    return figure(lambda weights: ratio(weights @ sums, weights @ counts), len(sums), len(values))
 
 
 def figure(statistic: Callable[[_Array], _Array], people: int, n: int) -> dict[str, Any]:
     """A statistic and its 95% percentile bootstrap interval.
 
     Args:
-        statistic: takes how often each person counts, float [R,people], and returns [R].
+        statistic: takes how often each person counts, float [R,people], and returns [R]; NaN where it is not defined.
         people: their number.
         n: how many measurements stand behind it, for the record.
     """
     rng = np.random.default_rng(0)
     resampled = rng.multinomial(people, np.full(people, 1.0 / people), size=RESAMPLES).astype(float)
-    low, high = np.percentile(statistic(resampled), [2.5, 97.5])
+    low, high = np.nanpercentile(statistic(resampled), [2.5, 97.5])
     value = float(statistic(np.ones((1, people)))[0])
     return {"value": round(value, 5), "low": round(float(low), 5), "high": round(float(high), 5), "n": n}
+
+
+def ratio(part: _Array, whole: _Array) -> _Array:
+    """part / whole, NaN where nothing was counted: a resample may miss everyone who has such pictures."""
+    return np.divide(part, whole, out=np.full_like(part, np.nan), where=whole > 0)

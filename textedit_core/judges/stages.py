@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import write_part
 from textedit_core.judges.attribute_table import ATTRIBUTES, mirrored_targets, seen, targets_of
@@ -24,6 +25,7 @@ class Faces(Protocol):
 
     labels: list[dict[str, Any]]
     identities: Tensor
+    scene_codes: Tensor
     num_identities: int
 
     def __len__(self) -> int: ...
@@ -37,11 +39,11 @@ class _PictureSource:
     def __init__(self, data: Faces, batch_size: int, augmentation: AugmentationConfig) -> None:
         self.data, self.batch_size, self.augmentation = data, batch_size, augmentation
 
-    def draw(self, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def draw(self, generator: torch.Generator, progress: float) -> tuple[Tensor, Tensor, Tensor]:
         """int64 [N] rows, float [N,3,S,S] pictures, bool [N] mirrored."""
         rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
         with torch.autocast("cpu", enabled=False):
-            images, mirrored = augmented(self.data.images(rows), self.augmentation, generator)
+            images, mirrored = augmented(self.data.images(rows), self.augmentation.at(progress), generator)
         return rows, images.contiguous(memory_format=torch.channels_last), mirrored
 
     def samples(self) -> Tensor:
@@ -52,7 +54,7 @@ class _PictureSource:
 
 
 class AttributeJudgeStage:
-    """Trains the attribute judge on the renderer's ground truth. Losses of the attributes are of one size and simply added up."""
+    """Trains the attribute judge on the renderer's ground truth: the weighted sum of the attributes' losses."""
 
     name = "judge-attributes"
 
@@ -65,7 +67,7 @@ class AttributeJudgeStage:
         self.players = [Player("attributes", self.net, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        rows, images, mirrored = self.source.draw(generator)
+        rows, images, mirrored = self.source.draw(generator, progress)
         targets = mirrored_targets({name: values[rows] for name, values in self.targets.items()}, mirrored)
         outputs = self.net(images)
         losses = {}
@@ -73,7 +75,8 @@ class AttributeJudgeStage:
             shown = self.seen[attribute.name][rows]
             each = attribute.loss(outputs[attribute.name], targets[attribute.name])
             losses[attribute.name] = (each * shown).sum() / shown.sum().clamp(min=1.0)
-        return {"loss": torch.stack(list(losses.values())).sum(), **{name: loss.detach() for name, loss in losses.items()}}
+        total = torch.stack([attribute.weight * losses[attribute.name] for attribute in ATTRIBUTES]).sum()
+        return {"loss": total, **{name: loss.detach() for name, loss in losses.items()}}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         return self.source.samples()
@@ -83,7 +86,11 @@ class AttributeJudgeStage:
 
 
 class IdentityJudgeStage:
-    """Trains the identity judge on the renderer's identities; every age and style of a person is one class."""
+    """Trains the identity judge on the renderer's identities; every age and style of a person is one class.
+
+    A person has a few views only, so that the class alone is learnt by heart too soon. A linear layer therefore also reads from the
+    embedding the numbers that make the person, which tell new people apart as well.
+    """
 
     name = "judge-identity"
 
@@ -99,11 +106,16 @@ class IdentityJudgeStage:
         self.source, self.folder, self.identities = _PictureSource(data, batch_size, augmentation), folder, data.identities
         self.net = IdentityJudgeNet(config.identity).to(memory_format=torch.channels_last)
         self.head = CosFaceHead(config.identity.embed_dim, data.num_identities, training.scale, training.margin)
-        self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
+        self.person_codes, self.person_weight = person_codes(data), training.person_weight
+        self.reader = nn.Linear(config.identity.embed_dim, self.person_codes.shape[1])
+        self.players = [Player("identity", nn.ModuleList([self.net, self.head, self.reader]), self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        rows, images, _ = self.source.draw(generator)
-        return {"loss": self.head.loss(self.net(images), self.identities[rows])}
+        rows, images, _ = self.source.draw(generator, progress)
+        embeddings = self.net(images)
+        classes = self.head.loss(embeddings, self.identities[rows])
+        person = F.mse_loss(self.reader(embeddings).float(), self.person_codes[rows]) if self.person_codes.shape[1] else torch.zeros(())
+        return {"loss": classes + self.person_weight * person, "classes": classes.detach(), "person": person.detach()}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         return self.source.samples()
@@ -112,3 +124,17 @@ class IdentityJudgeStage:
         modules = averaged["identity"]
         assert isinstance(modules, nn.ModuleList)
         write_part(self.folder, "identity", modules[0])
+
+
+def person_codes(data: Faces) -> Tensor:
+    """The numbers of the scene code that are the same in all of a person's views and differ between people.
+
+    Returns:
+        float32 [N,P] of zero mean and unit variance over the dataset; P may be 0.
+    """
+    codes = data.scene_codes
+    counts = torch.bincount(data.identities).clamp(min=1)[:, None]
+    means = torch.zeros(len(counts), codes.shape[1]).index_add(0, data.identities, codes) / counts
+    constant = (codes - means[data.identities]).abs().amax(dim=0) < 1e-4
+    kept = codes[:, constant & (codes.std(dim=0) > 1e-3)]
+    return (kept - kept.mean(dim=0)) / kept.std(dim=0)

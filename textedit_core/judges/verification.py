@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from textedit_core.judges.intervals import figure
+from textedit_core.judges.intervals import figure, ratio
 
 ACROSS_YEARS = 15.0
 FALSE_ACCEPTS = 0.01
@@ -94,11 +94,11 @@ class _PairShare:
         self.holds = _table(cells, holds[first, second].astype(np.float64), count)
 
     def __call__(self, weights: _Array) -> _Array:
-        return self._total(weights, self.holds) / np.maximum(self._total(weights, self.pairs), 1e-12)
+        return ratio(self._total(weights, self.holds), self._total(weights, self.pairs))
 
     def _total(self, weights: _Array, cells: _Array) -> _Array:
         return weights @ cells.diagonal() if self.of_one else ((weights @ cells) * weights).sum(axis=1)
 
 
 def _table(cells: NDArray[np.int64], values: _Array, count: int) -> _Array:
-    return np.bincount(cells, weights=values, minlength=count * count).reshape(count, count)
+    return np.bincount(cells, weights=values, minlength=count * count).astype(np.float64).reshape(count, count)
