@@ -44,12 +44,12 @@ def resampled_means(values: NDArray[np.float64], seed: int) -> NDArray[np.float6
 
     A mean of a resample is a weighted mean with the counts of a multinomial draw, so that one matrix product gives them all.
     """
-    return np.tensordot(_weights(len(values), seed), values, axes=(1, 0))
+    return np.tensordot(_counts(len(values), seed), values, axes=(1, 0)) / len(values)
 
 
 @lru_cache(maxsize=16)
-def _weights(count: int, seed: int) -> NDArray[np.float64]:
-    return np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), RESAMPLES) / count
+def _counts(count: int, seed: int) -> NDArray[np.float64]:
+    return np.random.default_rng(seed).multinomial(count, np.full(count, 1.0 / count), RESAMPLES).astype(np.float64)
 
 
 def _tails() -> tuple[float, float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,10 +15,11 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.textedit_core.evaluation.known_faces import NoiseGroups
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError, UserError
 from textedit_core.evaluation import EvaluateRequest, evaluate_with, format_report, pipelines, write_sheet
-from textedit_core.evaluation.pictures import save_contact_sheet
+from textedit_core.evaluation.pictures import Pictures, save_contact_sheet
 from textedit_core.evaluation.pipelines import CheckpointPipeline
 
 
@@ -26,10 +28,17 @@ def _request(checkpoint: Checkpoint, **changes: Any) -> EvaluateRequest:
     return EvaluateRequest(checkpoint.directory, **settings)
 
 
+@pytest.fixture(scope="module")
+def untrained(tiny_checkpoint_factory: Any, tmp_path_factory: pytest.TempPathFactory, groups: Any, judges: Any) -> tuple[Any, Pictures]:
+    """The report and pictures of editors that return zeros."""
+    checkpoint = tiny_checkpoint_factory(tmp_path_factory.mktemp("checkpoint"))
+    return evaluate_with(_request(checkpoint), groups, judges)
+
+
 @pytest.fixture
-def untrained_report(tiny_checkpoint: Checkpoint, groups: Any, judges: Any) -> dict[str, Any]:
-    """A report on editors that return zeros."""
-    return evaluate_with(_request(tiny_checkpoint), groups, judges)[0]
+def untrained_report(untrained: tuple[Any, Pictures]) -> dict[str, Any]:
+    """A copy of the report that the test may change."""
+    return copy.deepcopy(untrained[0])
 
 
 def test_untrained_editors_do_what_no_edit_does(untrained_report: dict[str, Any]) -> None:
@@ -73,9 +82,10 @@ def test_reconstruction_psnr_is_that_of_the_eight_bit_pictures(tiny_checkpoint: 
     assert list(report["prompts"]) == ["smile"]
 
 
-def test_a_prompt_without_counterfactual_gets_figures_that_need_none(tiny_checkpoint: Checkpoint, groups: Any, judges: Any) -> None:
-    groups.edits = ("smile",)
-    report = evaluate_with(_request(tiny_checkpoint), groups, judges)[0]
+def test_a_prompt_without_counterfactual_gets_figures_that_need_none(tiny_checkpoint: Checkpoint, judges: Any) -> None:
+    smiles_alone = NoiseGroups()
+    smiles_alone.edits = ("smile",)
+    report = evaluate_with(_request(tiny_checkpoint, prompts=("child",)), smiles_alone, judges)[0]
     block = report["prompts"]["child"]
     assert block["counterfactual"] is False and block["rule"] is None and "strength" not in block
     assert set(block["rows"]) == {"no edit", "fp32"}
@@ -97,18 +107,16 @@ def test_report_is_json_and_the_same_every_time(tiny_checkpoint: Checkpoint, gro
     assert json.dumps(again, allow_nan=False) == json.dumps(untrained_report)
 
 
-def test_sheet_loads_nothing_from_elsewhere(tiny_checkpoint: Checkpoint, groups: Any, judges: Any, tmp_path: Path) -> None:
-    report, pictures = evaluate_with(_request(tiny_checkpoint), groups, judges)
-    write_sheet(report, pictures, tmp_path / "sheet.html")
+def test_sheet_loads_nothing_from_elsewhere(untrained: tuple[Any, Pictures], tmp_path: Path) -> None:
+    write_sheet(*untrained, tmp_path / "sheet.html")
     page = (tmp_path / "sheet.html").read_text("utf8")
     assert "http" not in page and "<script" not in page and "@import" not in page
     assert page.count("<img") == page.count('src="data:image/jpeg;base64,')
     assert "<svg" in page and "mean direction" in page and "Worst cases" in page
 
 
-def test_contact_sheet_begins_with_the_photos(tiny_checkpoint: Checkpoint, groups: Any, judges: Any, tmp_path: Path) -> None:
-    pictures = evaluate_with(_request(tiny_checkpoint), groups, judges)[1]
-    save_contact_sheet(pictures.contact, tmp_path / "sheet.png")
+def test_contact_sheet_begins_with_the_photos(untrained: tuple[Any, Pictures], groups: Any, tmp_path: Path) -> None:
+    save_contact_sheet(untrained[1].contact, tmp_path / "sheet.png")
     sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
     assert sheet.shape == (4 * 32, 8 * 32, 3)  # rows: photo, reconstruction, two prompts; 8 of 16 faces
     assert np.array_equal(sheet[:32, 32:64], groups[2].source.image)  # every second group
