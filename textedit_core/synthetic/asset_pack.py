@@ -46,12 +46,14 @@ def pack_assets(tree: Path, out: Path) -> None:
     if Path(tree).is_file():
         raise UserError(f"{tree} is a file already; pack the asset folder in the upstream layout")
     recorder = _Recorder(tree)
-    Wardrobe(recorder)
+    with tempfile.TemporaryDirectory(prefix="textedit-targets-") as cache:
+        Wardrobe(recorder, Path(cache))
+        targets = load_targets(recorder, Path(cache) / "targets.npz")
     target_files = recorder.target_files().values()
     check_hashes(recorder, [*recorder.texts, *recorder.images, *target_files])
     entries = {relative: recorder.read(relative) for relative in sorted(recorder.texts - set(target_files))}
     entries |= {relative: _shrunk(recorder.read(relative), size) for relative, size in sorted(recorder.images.items())}
-    entries[PACKED_TARGETS] = targets_archive(load_targets(recorder))
+    entries[PACKED_TARGETS] = targets_archive(targets)
     entries["LICENCE.txt"] = _LICENCE.encode()
     _write_pack(Path(out), entries)
 
@@ -120,7 +122,7 @@ def _shrunk(data: bytes, size: int) -> bytes:
     # Resized as AssetTree.image does it, so that the pack draws the same pixels as the tree.
     resized = picture.convert("RGBA").resize((size, size), Image.Resampling.LANCZOS)
     stream = BytesIO()
-    resized.save(stream, format="PNG", compress_level=9)
+    resized.save(stream, format="PNG", compress_level=6)
     return stream.getvalue()
 
 
@@ -136,6 +138,7 @@ def _write_pack(out: Path, entries: dict[str, bytes]) -> None:
                 info: Any = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
                 info.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
                 archive.writestr(info, data)
+        os.chmod(scratch, 0o644)
         os.replace(scratch, out)
     except OSError as error:
         Path(scratch).unlink(missing_ok=True)

@@ -101,15 +101,16 @@ def _crop(flat: NDArray[np.float64]) -> Matrix:
     return crop
 
 
-def portrait(landmarks: Points, yaw: float, pitch: float) -> Portrait:
+def portrait(landmarks: Points, yaw: float, pitch: float, framing: Points | None = None) -> Portrait:
     """Places a camera so that eyes and mouth land at the same image positions for every head.
 
     Args:
         landmarks: [5, 3] eyes, nose, mouth corners of the unturned head.
         yaw: degrees.
         pitch: degrees.
+        framing: [5, 3] landmarks of another expression of the same head, which decide the crop in place of `landmarks`.
     """
-    points = landmarks.astype(np.float64)
+    points = (landmarks if framing is None else framing).astype(np.float64)
     eyes = points[:2].mean(axis=0)
     model = head_rotation(yaw, pitch, np.array([0.0, eyes[1] - 0.2, 0.2]))
     world = points @ model[:3, :3].T + model[:3, 3]
@@ -120,6 +121,6 @@ def portrait(landmarks: Points, yaw: float, pitch: float) -> Portrait:
     near, far = distance - _DEPTH_RANGE, distance + _DEPTH_RANGE
     straight = perspective(_TANGENT, near, far) @ look_at(eye, centre)
     view_projection = _crop(_project(straight, world)) @ straight
-    flat = _project(view_projection, world)
+    flat = _project(view_projection, landmarks.astype(np.float64) @ model[:3, :3].T + model[:3, 3])
     image = np.stack([flat[:, 0] * 0.5 + 0.5, 0.5 - flat[:, 1] * 0.5], axis=1)
     return Portrait(model, view_projection, eye, centre, near, far, image)

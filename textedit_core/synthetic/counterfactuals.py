@@ -20,7 +20,7 @@ from textedit_core.synthetic.counterfactual_set import FORMAT_VERSION, INDEX_NAM
 from textedit_core.synthetic.dataset import png, rounded, sample_person
 from textedit_core.synthetic.output_folder import check_request, check_settings, sweep
 from textedit_core.synthetic.sampler import sample_view
-from textedit_core.synthetic.scene import SceneParameters
+from textedit_core.synthetic.scene import EXPRESSIONS, SceneParameters
 from textedit_core.synthetic.shard_workers import draw_shards
 from textedit_core.synthetic.shards import Sample, write_atomically
 from textedit_core.synthetic.splits import split_of
@@ -93,7 +93,9 @@ class CounterfactualShard:
             for scene in group.scenes.values():
                 photo = scene.with_style("photo")
                 if photo not in drawings:
-                    drawings[photo] = renderer.draw(photo)
+                    # Everybody is framed at rest: a smile moves the mouth, not the camera.
+                    rest = photo.with_expression(dict.fromkeys(EXPRESSIONS, 0.0))
+                    drawings[photo] = renderer.draw(photo, None if rest == photo else rest)
             drawn = {name: drawings[scene.with_style("photo")] for name, scene in group.scenes.items()}
             yield f"{group.number:06d}", self._sample(group, drawn), len(group.scenes)
 

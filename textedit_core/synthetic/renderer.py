@@ -124,13 +124,21 @@ class Renderer:
         self._picture_target = gl.framebuffer([self._picture], gl.depth_renderbuffer(double))
         self._output = gl.framebuffer([gl.texture((self._side, self._side), 4)])
 
-    def draw(self, scene: SceneParameters) -> Rendering:
-        """Draws a scene as a photo, with depth and landmarks."""
+    def draw(self, scene: SceneParameters, framing: SceneParameters | None = None) -> Rendering:
+        """Draws a scene as a photo, with depth and landmarks.
+
+        Args:
+            scene: what to draw.
+            framing: the same person with the expression that decides the crop, so that pictures of several expressions
+                lie on each other; None fits the crop to the scene, as a detector of landmarks would.
+        """
         points = self._wardrobe.points(scene)
         items = parts(scene, self._wardrobe)
         for item in items:
             self._upload(item, scene, points)
-        view = camera.portrait(self._wardrobe.finder.landmarks(points), scene.yaw, scene.pitch)
+        landmarks = self._wardrobe.finder.landmarks
+        framed = None if framing is None else landmarks(self._wardrobe.points(framing))
+        view = camera.portrait(landmarks(points), scene.yaw, scene.pitch, framed)
         light = lighting(scene)
         sun = camera.orthographic(2.1, 1.0, 12.0) @ camera.look_at(
             view.centre + 6.0 * light.directions[0], view.centre

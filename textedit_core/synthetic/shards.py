@@ -38,7 +38,8 @@ def write_atomically(path: Path, data: bytes) -> None:
         os.chmod(scratch, 0o644)
         os.replace(scratch, path)
     except OSError as error:
-        Path(scratch or path.with_name(".writing-")).unlink(missing_ok=True)
+        if scratch:
+            Path(scratch).unlink(missing_ok=True)
         raise UserError(f"cannot write {str(path)!r}: {error.strerror}; what is complete is kept, the same command goes on") from None
 
 
