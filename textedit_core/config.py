@@ -257,6 +257,11 @@ class Prompt:
     conditioned: bool = False
 
 
+def text_editor_config(editor: EditorConfig) -> EditorConfig:
+    """The text-conditioned editor that goes with a model's editors: twice as wide, since it holds many edits, and all groups on."""
+    return dataclasses.replace(editor, hidden_dim=2 * editor.hidden_dim, coarse=True, medium=True, fine=True)
+
+
 def prompt_from_dict(values: dict[str, Any]) -> Prompt:
     """Rebuilds a Prompt from `to_dict`; fields that an older index lacks take their defaults.
 

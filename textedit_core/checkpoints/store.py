@@ -17,18 +17,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, to_dict
+from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, text_editor_config, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.editor import PromptEditor
+from textedit_core.editor import FixedTextEditor, PromptEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet
+from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
 
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoint.json"
 TOKENIZER_NAME = "clip_tokenizer.json"
+TEXT_EDITOR = "text_editor"
 # Prompt ids and file names: no empty, dotted or absolute parts.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
@@ -56,10 +58,24 @@ class Checkpoint:
     def load_mapping(self) -> MappingNetwork:
         return self._load("mapping.safetensors", MappingNetwork(self.config.mapping))
 
-    def load_editor(self, prompt_id: str) -> PromptEditor:
-        """Loads one prompt's editor; raises UsageError naming the prompts that exist."""
-        self.prompt(prompt_id)
+    def load_editor(self, prompt_id: str) -> PromptEditor | FixedTextEditor:
+        """Loads one prompt's editor: its own, or the text-conditioned one with the prompt's text filled in.
+
+        Raises:
+            UsageError: no such prompt; the message names those that exist.
+        """
+        if self.prompt(prompt_id).conditioned:
+            return self.load_text_editor().fixed(self.text_vector(prompt_id)).eval()
         return self._load(f"editors/{prompt_id}.safetensors", PromptEditor(self.config.editor))
+
+    def load_text_editor(self) -> TextConditionedEditor:
+        editor = TextConditionedEditor(text_editor_config(self.config.editor), self.config.clip.embed_dim)
+        return self._load(f"{TEXT_EDITOR}.safetensors", editor)
+
+    def text_vector(self, prompt_id: str) -> Tensor:
+        """What the text-conditioned editor reads for a prompt, float32 [E]; its length is the prompt's calibration."""
+        prompt = self.prompt(prompt_id)
+        return text_vector(embed_prompt(self.load_clip(), prompt), prompt.calibration)
 
     def load_clip(self) -> ClipModel:
         tokenizer = PromptTokenizer.from_json(self._verified(TOKENIZER_NAME).read_text("utf8"))

@@ -56,6 +56,11 @@ def embed_prompt(clip: ClipModel, prompt: Prompt) -> TextPair:
     return pair
 
 
+def text_vector(pair: TextPair, calibration: float) -> Tensor:
+    """What a text-conditioned editor reads, float [E]: the direction of the change, with the prompt's calibration as its length."""
+    return calibration * F.normalize(pair.way, dim=-1)
+
+
 def require_known_words(tokenizer: PromptTokenizer, text: str) -> None:
     """Refuses a text that the text-image model cannot understand.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,12 +16,11 @@ from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs
 from textedit_core.perception.text_pairs import embed_prompt, other_texts
-from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
 from textedit_core.training.editor_objective import EditorCriterion
-from textedit_core.training.image_source import ImageSource
-from textedit_core.training.latent_cache import remember_faces
+from textedit_core.training.image_source import ImageRows, ImageSource
+from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
 from textedit_core.training.strength import calibrate, shares
 
@@ -43,6 +43,16 @@ class EditorStage:
 
     After `finish`, `prompt` is the trained prompt: its record holds the groups that moved and the calibration.
 
+    Args:
+        prompt: texts and names.
+        recipe: losses, weights and groups.
+        data: training photos.
+        heldout: photos for the sample grids.
+        batch_size: images per step, of all processes together.
+        checkpoint: the trained other parts; receives the editor.
+        team: who trains together.
+        cache: where latents and embeddings of the training photos are kept; None is the folder `cache` beside the checkpoint.
+
     Raises:
         UserError: the checkpoint lacks a part, the faces are too few, or a text has words that the text-image model never saw.
         UsageError: the recipe names an unknown loss or level group.
@@ -52,11 +62,12 @@ class EditorStage:
         self,
         prompt: Prompt,
         recipe: EditorTraining,
-        data: FaceDataset,
-        heldout: FaceDataset,
+        data: NamedImages,
+        heldout: ImageRows,
         batch_size: int,
         checkpoint: Checkpoint,
         team: Team = SOLO,
+        cache: Path | None = None,
     ) -> None:
         self.name = f"editor-{prompt.id}"
         self.prompt, self.recipe, self.batch_size, self.team = prompt, recipe, batch_size, team
@@ -66,7 +77,8 @@ class EditorStage:
         self.criterion = EditorCriterion(recipe, other_texts(self.networks.clip, self.pair, recipe.other_texts))
         self.editor = PromptEditor(checkpoint.config.editor)
         self.editor.move_only(recipe.groups)
-        self.faces = remember_faces(checkpoint, data, recipe.faces, recipe.views, self.networks, team)
+        folder = cache or checkpoint.directory.parent / "cache"
+        self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, folder)
         self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.players = [Player("editor", self.editor, self._losses)]
 

@@ -1,6 +1,6 @@
 """What editors need of the training faces, computed once per run: latents, and how the judges see the unedited faces.
 
-Kept beside the run in `cache/faces-KEY.safetensors`; the key is a hash of the networks and of the faces, so a new prompt finds the file
+Kept beside the run as `cache/faces-KEY.safetensors`; the key is a hash of the networks and of the faces, so a new prompt finds the file
 and a changed encoder does not.
 """
 
@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol
 
 import torch
 from rich.progress import track
@@ -19,18 +20,25 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from textedit_core.checkpoints.store import Checkpoint, save_weights
+from textedit_core.config import EditorTraining
 from textedit_core.errors import UserError
 from textedit_core.training.augmentation import View, draw_view
-from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
-from textedit_core.training.image_source import ImageSource
+from textedit_core.training.image_source import ImageRows, ImageSource
 
 # Raised whenever the same networks and faces would give other numbers.
 CACHE_VERSION = 1
 MIN_FACES = 8
 _CHUNK = 64
 _PARTS = ("encoder", "decoder", "clip", "identity")
+
+
+class NamedImages(ImageRows, Protocol):
+    """Images that can be told from others: each label holds the sha256 of its image."""
+
+    folder: Path
+    labels: list[dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -80,25 +88,27 @@ def _through(way: View | None, images: Tensor, rows: Tensor) -> Tensor:
     return View(*(getattr(way, field.name)[rows] for field in dataclasses.fields(View)))(images)
 
 
-def remember_faces(checkpoint: Checkpoint, data: FaceDataset, faces: int, views: int, networks: FrozenNetworks, team: Team) -> FaceMemory:
-    """Reads the run's cache for these networks and faces, or fills it.
+def remember_faces(
+    checkpoint: Checkpoint, data: NamedImages, recipe: EditorTraining, networks: FrozenNetworks, team: Team, folder: Path
+) -> FaceMemory:
+    """Reads the cache for these networks and faces, or fills it.
 
     Args:
-        checkpoint: names the networks by their hashes; the cache lies in its parent folder.
-        data: training photos; `faces` of them are taken, spread evenly over the people.
-        faces: upper bound on N.
-        views: V, at least 1.
+        checkpoint: names the networks by their hashes.
+        data: training photos; `recipe.faces` of them are taken, spread evenly over the people.
+        recipe: says how many faces, and in how many ways they are seen.
         networks: the checkpoint's frozen networks, on the team's device.
         team: rank 0 writes.
+        folder: holds the caches.
 
     Raises:
         UserError: there are too few faces to train on.
     """
-    rows = torch.linspace(0, len(data) - 1, min(faces, len(data))).long()
+    rows = torch.linspace(0, len(data) - 1, min(recipe.faces, len(data))).long()
     if len(rows) < MIN_FACES:
         raise UserError(f"{len(rows)} training faces in {str(data.folder)!r} are too few for an editor; it needs {MIN_FACES}: render more")
-    path = checkpoint.directory.parent / "cache" / f"faces-{cache_key(checkpoint, data, rows, views)}.safetensors"
-    ways = drawn_ways(len(rows), views, team)
+    path = folder / f"faces-{cache_key(checkpoint, data, rows, recipe.views)}.safetensors"
+    ways = drawn_ways(len(rows), recipe.views, team)
     with team.leader_first():
         stored = _stored(path)
         if stored is None:
@@ -108,7 +118,7 @@ def remember_faces(checkpoint: Checkpoint, data: FaceDataset, faces: int, views:
     return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
 
 
-def cache_key(checkpoint: Checkpoint, data: FaceDataset, rows: Tensor, views: int) -> str:
+def cache_key(checkpoint: Checkpoint, data: NamedImages, rows: Tensor, views: int) -> str:
     """Sixteen hex digits that stand for the networks, the faces and the ways of looking at them."""
     parts = [checkpoint.files[f"{name}.safetensors"]["sha256"] for name in _PARTS]
     faces = [data.labels[row]["sha256"] for row in rows.tolist()]
@@ -125,7 +135,7 @@ def _stored(path: Path) -> dict[str, Tensor] | None:
 
 
 @torch.no_grad()
-def _looked_at(data: FaceDataset, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
+def _looked_at(data: NamedImages, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
     photos_of = ImageSource(data, team.device)
     joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0}
     columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
