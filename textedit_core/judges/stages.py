@@ -107,7 +107,8 @@ class IdentityJudgeStage:
         self.net = IdentityJudgeNet(config.identity).to(memory_format=torch.channels_last)
         self.head = CosFaceHead(config.identity.embed_dim, data.num_identities, training.scale, training.margin)
         self.person_codes, self.person_weight = person_codes(data), training.person_weight
-        self.reader = nn.Linear(config.identity.embed_dim, self.person_codes.shape[1])
+        width = self.person_codes.shape[1]
+        self.reader = nn.Linear(config.identity.embed_dim, width) if width else nn.Identity()
         self.players = [Player("identity", nn.ModuleList([self.net, self.head, self.reader]), self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -136,5 +137,6 @@ def person_codes(data: Faces) -> Tensor:
     counts = torch.bincount(data.identities).clamp(min=1)[:, None]
     means = torch.zeros(len(counts), codes.shape[1]).index_add(0, data.identities, codes) / counts
     constant = (codes - means[data.identities]).abs().amax(dim=0) < 1e-4
-    kept = codes[:, constant & (codes.std(dim=0) > 1e-3)]
-    return (kept - kept.mean(dim=0)) / kept.std(dim=0)
+    spread = codes.std(dim=0)
+    kept = constant & (spread > 1e-3)
+    return (codes - codes.mean(dim=0))[:, kept] / spread[kept]
