@@ -1,4 +1,4 @@
-"""python -m benchmarks {latency}: flags become a typed call; no logic lives here."""
+"""python -m benchmarks {latency,render}: flags become a typed call; no logic lives here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from benchmarks.request import LatencyRequest
+from benchmarks.request import LatencyRequest, RenderRequest
 from textedit_core.errors import TexteditError
 
 
@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="{latency}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles and the renderer on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="{latency,render}")
     latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
     latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")
     latency.add_argument("--checkpoint", type=Path, help="what the bundle was exported from (default: the embedded reference)")
@@ -32,7 +32,18 @@ def _parser() -> argparse.ArgumentParser:
         latency.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
     latency.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
     latency.set_defaults(run=_run_latency)
+    _add_render(commands.add_parser("render", help="images per second of the face renderer, and where the time goes"))
     return parser
+
+
+def _add_render(render: argparse.ArgumentParser) -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(RenderRequest)}
+    render.add_argument("--assets", type=Path, required=True, help="the asset tree or a packed copy of it (see docs/faces.md)")
+    render.add_argument("--images", type=int, default=defaults["images"], help="timed images, of all processes (default: %(default)s)")
+    render.add_argument("--workers", type=int, help="processes (default: one per core)")
+    render.add_argument("--resolution", type=int, default=defaults["resolution"], help="side in pixels (default: %(default)s)")
+    render.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
+    render.set_defaults(run=_run_render)
 
 
 def _run_latency(options: argparse.Namespace) -> int:
@@ -40,6 +51,16 @@ def _run_latency(options: argparse.Namespace) -> int:
 
     request = LatencyRequest(options.bundle, options.checkpoint, options.threads, options.iterations, options.warmup)
     results = measure(request)
+    print(format_table(results))
+    if options.out is not None:
+        write_results(results, options.out)
+    return 0
+
+
+def _run_render(options: argparse.Namespace) -> int:
+    from benchmarks.render import format_table, measure, write_results
+
+    results = measure(RenderRequest(options.assets, options.images, options.workers, options.resolution))
     print(format_table(results))
     if options.out is not None:
         write_results(results, options.out)

@@ -23,3 +23,20 @@ class LatencyRequest:
     threads: int = 1
     iterations: int = 30
     warmup: int = 5
+
+
+@dataclass(frozen=True)
+class RenderRequest:
+    """One measurement of the renderer.
+
+    Attributes:
+        assets: asset tree, or the packed file.
+        images: timed images of all processes together; sketches and cartoons among them in the shares of a dataset.
+        workers: processes; None takes one per CPU core.
+        resolution: image side in pixels.
+    """
+
+    assets: Path
+    images: int = 64
+    workers: int | None = None
+    resolution: int = 256
