@@ -20,6 +20,7 @@ from textedit_core.config import (
     LoopConfig,
     ModelConfig,
     Prompt,
+    TextEditorTraining,
     preset,
 )
 from textedit_core.errors import UsageError, UserError, unknown_name
@@ -33,6 +34,7 @@ from textedit_core.training.joint_stage import PARTS, JointStage
 from textedit_core.training.loop import Stage, run
 from textedit_core.training.perception_stages import ClipStage, IdentityStage
 from textedit_core.training.photos import PhotoFolder
+from textedit_core.training.text_editor_stage import TextEditorStage
 
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px. The autoencoder stands in for decoder
 # and encoder where the faces are plain photographs.
@@ -43,10 +45,11 @@ STAGES: dict[str, LoopConfig] = {
     "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
     "autoencoder": LoopConfig(images=64_000, learning_rate=2e-3),
     "editor": LoopConfig(images=3_000, learning_rate=1e-2, sample_images=2000),
+    "text-editor": LoopConfig(images=48_000, learning_rate=1e-2),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
 }
 # These look at pictures alone, so plain photographs will do.
-PHOTO_STAGES = ("autoencoder", "editor", "joint")
+PHOTO_STAGES = ("autoencoder", "editor", "text-editor", "joint")
 # The recipes that shape a stage, by their names in TrainRequest: a resumed run must not change them.
 RECIPES = {
     "clip": ("clip",),
@@ -55,6 +58,7 @@ RECIPES = {
     "encoder": ("encoder",),
     "autoencoder": ("decoder", "encoder"),
     "editor": ("editor", "prompt"),
+    "text-editor": ("editor", "texts"),
     "joint": ("encoder", "editor"),
 }
 # What may differ when a run is resumed: where it runs, and what it writes on the way.
@@ -75,6 +79,7 @@ class TrainRequest:
         prompt: the text to train an editor for; the editor stage needs it.
         replace: whether the editor stage may train a prompt anew that the checkpoint has.
         decoder, encoder, editor, identity, clip: the loss weights of the stages.
+        texts: how the text-editor stage draws its texts and holds some out.
         parts: what joint fine-tuning moves.
     """
 
@@ -90,6 +95,7 @@ class TrainRequest:
     editor: EditorTraining = EditorTraining()
     identity: IdentityTraining = IdentityTraining()
     clip: ClipTraining = ClipTraining()
+    texts: TextEditorTraining = TextEditorTraining()
     parts: tuple[str, ...] = PARTS
 
 
@@ -144,7 +150,10 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     stage = _build(request, model, data, heldout, checkpoint, team)
     reason = run(stage, request.loop, request.out, team, settings_of(request, len(data)))
     prompt = stage.prompt if isinstance(stage, EditorStage) else None
-    return Outcome(stage.name, {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}, prompt)
+    provenance = {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}
+    if isinstance(stage, TextEditorStage) and stage.report:
+        provenance["share_of_way"] = stage.report
+    return Outcome(stage.name, provenance, prompt)
 
 
 def record(directory: Path, outcomes: Sequence[Outcome]) -> Checkpoint:
@@ -167,8 +176,8 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDa
     if request.data.is_dir() and not (request.data / "dataset.json").is_file():
         if request.stage in PHOTO_STAGES:
             return PhotoFolder(request.data, split, size)
-        stages = ", ".join(PHOTO_STAGES)
-        raise UserError(f"{str(request.data)!r} has no dataset.json; plain photographs can train {stages}, {request.stage} needs a rendered set")
+        where, stages = str(request.data), ", ".join(PHOTO_STAGES)
+        raise UserError(f"{where!r} has no dataset.json; plain photographs train {stages}, the {request.stage} stage needs a rendered set")
     return FaceDataset(request.data, split, size, ("photo",) if request.stage in PHOTO_STAGES else None)
 
 
@@ -208,4 +217,6 @@ def _build(request: TrainRequest, model: ModelConfig, data: Any, heldout: Any, c
             raise UsageError("the editor stage needs a prompt; give --name and --text")
         require_new_prompt(checkpoint, request.prompt.id, request.replace)
         return EditorStage(request.prompt, request.editor, data, heldout, batch, checkpoint, team)
+    if request.stage == "text-editor":
+        return TextEditorStage(request.editor, request.texts, data, heldout, batch, checkpoint, team)
     return JointStage(request.parts, request.encoder, request.editor, data, heldout, batch, checkpoint, team)
