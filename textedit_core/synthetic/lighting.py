@@ -48,7 +48,7 @@ def lighting(scene: SceneParameters) -> Lighting:
     tint = 1.0 + abs(scene.warmth) * ((_WARM if scene.warmth > 0 else _COOL) - 1.0)
     ambient = 0.22 + 0.16 * scene.fill
     brightness = 0.18 + 0.42 * max(key[2], 0.3) + 0.35 * share + 0.8 * ambient
-    exposure = 0.62 / brightness * (1.0 + 0.8 * scene.melanin)
+    exposure = 0.56 / brightness * (1.0 + 1.0 * scene.melanin)
     colors = np.stack([1.25 * tint, share * np.ones(3), 0.5 * np.ones(3)])
     window = _direction(1.3 * scene.key_azimuth, scene.key_elevation + 12.0)
     return Lighting(np.stack([key, fill, rim]), window, colors, ambient * np.ones(3), 0.55 * ambient * np.ones(3), exposure)
