@@ -9,6 +9,7 @@ from textedit_core.evaluation.bootstrap import Estimate
 
 WIDTH, HEIGHT = 460, 220
 LEFT, RIGHT, TOP, BOTTOM = 44, 120, 14, 34
+LABEL_HEIGHT = 13.0
 COLORS = ("var(--accent)", "var(--second)", "var(--soft)")
 
 Curve = tuple[str, Sequence[Estimate]]
@@ -32,8 +33,9 @@ def line_chart(across: Sequence[float], curves: Sequence[Curve], across_label: s
     middle, half = 0.5 * (low + high), max(0.525 * (high - low), 1e-3)
     plot = _Plot(across[0], across[-1], middle - half, middle + half)
     parts = [_axes(plot, across, across_label, up_label)]
-    for (name, points), color in zip(_at_most(curves), COLORS, strict=False):
-        parts.append(_curve(plot, across, points, name, color))
+    label_rows = _apart([plot.y(points[-1]["value"]) for _, points in _at_most(curves)])
+    for (name, points), color, label_row in zip(curves, COLORS, label_rows, strict=False):
+        parts.append(_curve(plot, across, points, color) + _label(name, label_row, color))
     description = escape(f"{up_label} over {across_label}: {', '.join(name for name, _ in curves)}")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">{"".join(parts)}</svg>'
 
@@ -42,6 +44,19 @@ def _at_most(curves: Sequence[Curve]) -> Sequence[Curve]:
     if len(curves) > len(COLORS):
         raise ValueError(f"{len(curves)} curves, but {len(COLORS)} colours")
     return curves
+
+
+def _apart(rows: list[float]) -> list[float]:
+    """Heights of labels beside their curves' ends, pushed down until no two overlap."""
+    placed = dict.fromkeys(range(len(rows)), 0.0)
+    lowest = float("-inf")
+    for index in sorted(placed, key=lambda index: rows[index]):
+        lowest = placed[index] = max(rows[index], lowest + LABEL_HEIGHT)
+    return list(placed.values())
+
+
+def _label(name: str, row: float, color: str) -> str:
+    return f'<text x="{WIDTH - RIGHT + 6}" y="{row + 4:.1f}" style="fill:{color}">{escape(name)}</text>'
 
 
 class _Plot:
@@ -73,12 +88,11 @@ def _axes(plot: _Plot, across: Sequence[float], across_label: str, up_label: str
     return rules + ticks + names
 
 
-def _curve(plot: _Plot, across: Sequence[float], points: Sequence[Estimate], name: str, color: str) -> str:
+def _curve(plot: _Plot, across: Sequence[float], points: Sequence[Estimate], color: str) -> str:
     upper = [f"{plot.x(at):.1f},{plot.y(point['high']):.1f}" for at, point in zip(across, points, strict=True)]
     lower = [f"{plot.x(at):.1f},{plot.y(point['low']):.1f}" for at, point in zip(across, points, strict=True)]
     line = [f"{plot.x(at):.1f},{plot.y(point['value']):.1f}" for at, point in zip(across, points, strict=True)]
     return (
         f'<polygon points="{" ".join([*upper, *reversed(lower)])}" fill="{color}" opacity=".18"/>'
         f'<polyline points="{" ".join(line)}" fill="none" stroke="{color}" stroke-width="2"/>'
-        f'<text x="{WIDTH - RIGHT + 6}" y="{plot.y(points[-1]["value"]) + 4:.1f}" style="fill:{color}">{escape(name)}</text>'
     )

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from textedit_core.alignment import crop_face
+from textedit_core.alignment import CropTransform, crop_face
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.evaluation.panel import Judges, Shown, psnr_db, show
 from textedit_core.evaluation.request import EvaluateRequest
@@ -21,6 +21,8 @@ LABEL = "out of domain"
 SOURCE = "skimage.data.astronaut(): Eileen Collins, NASA, public domain"
 # Read off the picture by eye, in pixels: eye centres, nose tip, mouth corners.
 ASTRONAUT_LANDMARKS = ((203.7, 101.2), (247.0, 103.3), (224.2, 126.7), (203.7, 140.8), (243.7, 141.7))
+# In sides of the crop.
+_SURROUNDINGS = 1.0 / 3.0
 
 Captioned = list[tuple[str, Image.Image]]
 
@@ -32,7 +34,7 @@ def check_photograph(
 
     Returns:
         The block of the report, which says why when there is no photograph, and captioned pictures: the photo, its crop, the
-        reconstruction, and per prompt the edited photo, pasted whole and as a change.
+        reconstruction, and per prompt the surroundings of the edited face, pasted whole and as a change.
 
     Raises:
         UserError: the request's photo cannot be read or its landmarks do not fit.
@@ -43,13 +45,22 @@ def check_photograph(
     landmarks = ASTRONAUT_LANDMARKS if request.photo is None else request.landmarks
     editor, size = FaceEditor(checkpoint), checkpoint.config.pixel.size
     editor.set_photo(photo, landmarks)
-    crops = [crop_face(photo, landmarks, size)[0], editor.reconstruct_crop(), *(editor.edit_crop(prompt) for prompt in prompts)]
+    crop, transform = crop_face(photo, landmarks, size)
+    crops = [crop, editor.reconstruct_crop(), *(editor.edit_crop(prompt) for prompt in prompts)]
     shown = _shown(judges, crops, size)
-    pictures: Captioned = [("photo", photo), ("aligned crop", crops[0]), ("reconstruction", crops[1])]
+    box = _around(transform, photo.size)
+    pictures: Captioned = [("photo", photo), ("around the face", photo.crop(box)), ("aligned crop", crop), ("reconstruction", crops[1])]
     for prompt in prompts:
-        pictures.append((f"{prompt}, pasted", editor.edit(prompt)))
-        pictures.append((f"{prompt}, change only", editor.edit(prompt, keep_detail=True)))
+        pictures.append((f"{prompt}, pasted", editor.edit(prompt).crop(box)))
+        pictures.append((f"{prompt}, change only", editor.edit(prompt, keep_detail=True).crop(box)))
     return {"label": LABEL, "source": source, "available": True, **_figures(shown, prompts)}, pictures
+
+
+def _around(transform: CropTransform, size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """The box of the photo, in pixels, that shows the pasted face with a third of its side around it."""
+    corners = transform.to_photo([[-_SURROUNDINGS, -_SURROUNDINGS], [1.0 + _SURROUNDINGS, 1.0 + _SURROUNDINGS]])
+    (left, top), (right, bottom) = corners.min(0).clip(0), corners.max(0).clip(0, size)
+    return int(left), int(top), int(right), int(bottom)
 
 
 def _photograph(request: EvaluateRequest) -> tuple[Image.Image | None, str]:

@@ -96,10 +96,11 @@ def background_drift(first: Tensor, second: Tensor, background: Tensor) -> NDArr
     NaN where a picture has no background.
     """
     drifts = []
-    for a, b, mask in zip(first, second, background, strict=True):
-        difference = (a.float() - b.float()).abs().mean(0)[mask]
-        drifts.append(float(difference.mean()) if len(difference) else float("nan"))
-    return np.array(drifts)
+    for a, b, mask in zip(first.split(BATCH), second.split(BATCH), background.split(BATCH), strict=True):
+        difference = (a.float() - b.float()).abs().mean(1)
+        # No pixel over no pixel is NaN, as it should be.
+        drifts.append((difference * mask).sum((1, 2), dtype=torch.float64) / mask.sum((1, 2)))
+    return torch.cat(drifts).numpy()
 
 
 def as_float(images: Tensor) -> Tensor:

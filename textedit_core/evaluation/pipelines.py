@@ -25,7 +25,7 @@ FP32 = "fp32"
 
 ENTRY_GROUP, ENTRY_NAME = "textedit.pipelines", "bundle"
 # Modulated convolutions are grouped by face; small batches keep their weights in the processor's cache.
-BATCH = 8
+BATCH = 4
 
 
 class Pipeline(Protocol):

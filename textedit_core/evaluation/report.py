@@ -74,6 +74,8 @@ def format_report(report: dict[str, Any]) -> str:
         lines += ["", f'{name}: "{block["text"]}" at strength {block["strength_default"]:g}; {_rule(block)}']
         lines += [f"judge on held-out people: {judged_in_words(report, name)}"] if block["judged_by"] else []
         lines += _table("row", block["rows"], PROMPT_COLUMNS)
+        differences = minus_fp32(block)
+        lines += _table("minus fp32", differences, PROMPT_COLUMNS) if differences else []
         lines += [_strength_line(row, behaviour) for row, behaviour in block.get("strength", {}).items()]
     judges = ["the judges on held-out people, by attribute; no figure above is surer than these:", *judge_figures(report)]
     return "\n".join([*lines, "", *_photograph_lines(report["out_of_domain"]), "", *judges])
@@ -84,13 +86,19 @@ def cell(value: Estimate | None, digits: int, percent: bool = False) -> str:
     if value is None:
         return "-"
     factor, unit = (100.0, "%") if percent else (1.0, "")
-    mean, low, high = (f"{factor * value[key]:.{digits}f}" for key in ("value", "low", "high"))
+    # Rounded first, since adding zero turns the minus of a rounded -0.0 into a plain zero.
+    mean, low, high = (f"{round(factor * value[key], digits) + 0.0:.{digits}f}" for key in ("value", "low", "high"))
     return f"{mean}{unit} ({low} to {high})"
 
 
 def present_columns(rows: dict[str, dict[str, Any]], columns: Sequence[Column]) -> list[Column]:
     """The columns that at least one row has an estimate for."""
     return [column for column in columns if any(row.get(column.key) is not None for row in rows.values())]
+
+
+def minus_fp32(block: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """By exported row of a prompt, its paired differences to fp32 in the form of a row."""
+    return {name: {"groups": row["groups"], **row["minus_fp32"]} for name, row in block["rows"].items() if "minus_fp32" in row}
 
 
 def judge_figures(report: dict[str, Any]) -> list[str]:
@@ -130,9 +138,9 @@ def _photograph_lines(block: dict[str, Any]) -> list[str]:
         return [f"{block['label']}: not measured, {block['reason']}"]
     reconstruction = block["reconstruction"]
     edits = (
-        f"{name} {'done' if edit['success'] else 'not done'}, identity {edit['identity_to_reconstruction']:.2f}"
+        f"{name} {edit['score_before']:.2f} to {edit['score']:.2f}, {'done' if edit['success'] else 'not done'}"
         for name, edit in block["edits"].items()
         if "success" in edit
     )
     figures = f"{reconstruction['psnr_db']:.1f} dB, identity {reconstruction['identity_cosine']:.2f}"
-    return [f"{block['label']} ({block['source']}): reconstruction {figures}; {'; '.join(edits)}"]
+    return [f"{block['label']} ({block['source']}): reconstruction {figures}", f"judge's score there: {'; '.join(edits)}"]

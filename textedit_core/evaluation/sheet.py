@@ -21,6 +21,7 @@ from textedit_core.evaluation.report import (
     cell,
     judge_figures,
     judged_in_words,
+    minus_fp32,
     present_columns,
 )
 from textedit_core.html_page import html_page, inline_picture
@@ -33,7 +34,7 @@ SIDE = 176
 STYLE = """
 main{max-width:1240px}
 h3{font-size:1rem;margin:28px 0 8px}
-.faces{display:grid;gap:8px;margin-bottom:8px}
+.faces{display:grid;gap:8px;margin:12px 0 16px}
 .chart{max-width:560px}
 svg{width:100%;height:auto}
 svg text{font-size:11px;fill:var(--soft)}
@@ -44,8 +45,8 @@ td small{display:block;white-space:nowrap}
 
 _READING = (
     "<b>ground truth</b>: the very person, pose, light and background, rendered with the attribute changed.",
-    "<b>oracle</b>: the ground truth through this encoder and decoder; no edit of this model can be expected to do better.",
-    "<b>no edit</b>: the reconstruction. Its share of done edits is what the judge finds by chance.",
+    "<b>oracle</b>: the ground truth through this encoder and decoder: how much of it they can show at all.",
+    "<b>no edit</b>: the reconstruction. Its share of done edits is what the judge finds where nothing was done.",
     "<b>mean direction</b>: the classic baseline, the mean latent difference of ground truth pairs of other people.",
     "<b>fp32</b>: this model's editor. Rows named after a target run the exported files in their real runtime, on fewer groups; "
     "<i>minus fp32</i> compares the same groups.",
@@ -92,7 +93,7 @@ def _prompt(name: str, block: dict[str, Any], report: dict[str, Any], pictures: 
     judged = f"<p>{rule}{f' The judge on held-out people: {escape(judged_in_words(report, name))}.' if block['judged_by'] else ''}</p>"
     text = f"<p>{escape(repr(block['text']))} at strength {block['strength_default']:g}</p>"
     parts = [f"<h2>{escape(name)}</h2>{text}", _faces({"photo": pictures.photos, **shown.rows}), judged]
-    parts += [_table("row", block["rows"], PROMPT_COLUMNS), _differences(block["rows"]), _drift(block)]
+    parts += [_table("row", block["rows"], PROMPT_COLUMNS), _differences(block), _drift(block)]
     if "strength" in block:
         parts += [_strength(block, shown), _worst(block, shown)]
     return f"<section>{''.join(parts)}</section>"
@@ -133,8 +134,8 @@ def _line(cells: Sequence[str]) -> str:
     return f"<tr><td><b>{first}</b></td>{values}</tr>"
 
 
-def _differences(rows: dict[str, dict[str, Any]]) -> str:
-    differences = {name: {"groups": row["groups"], **row["minus_fp32"]} for name, row in rows.items() if "minus_fp32" in row}
+def _differences(block: dict[str, Any]) -> str:
+    differences = minus_fp32(block)
     return f"<h3>Exported, minus fp32 on the same groups</h3>{_table('row', differences, PROMPT_COLUMNS)}" if differences else ""
 
 
@@ -167,9 +168,10 @@ def _strip(strip: Tensor, strengths: Sequence[float]) -> str:
 
 def _worst(block: dict[str, Any], shown: PromptPictures) -> str:
     columns = ("photo", GROUND_TRUTH, NO_EDIT, FP32)
+    unit = " years" if block["score_unit"] == "years" else ""
     cells = []
     for index, case in enumerate(block["worst"]):
-        labels = {name: name for name in columns} | {FP32: f"{FP32}: score {case['score']:.2f}"}
+        labels = {name: name for name in columns} | {FP32: f"{FP32}: score {case['score']:.2f}{unit}"}
         cells += [_picture(shown.worst[name][index], labels[name]) for name in columns]
     return f'<h3>Worst cases of {FP32}</h3><div style="max-width:760px">{_grid(cells, len(columns))}</div>'
 
