@@ -33,8 +33,9 @@ def measure(request: RenderRequest) -> dict[str, Any]:
     """Draws the first images of a dataset without writing them; the clock starts when every process is warm.
 
     Returns:
-        What render.schema.json describes: images per second of all processes together, the graphics device, the seconds until a process is
-        ready, and per stage (draw a view; stylise and encode one image) the median, 10th and 90th percentile in ms within a process.
+        What render.schema.json describes: images per second of all processes together, the processor time of an image (which other
+        programs on the machine lengthen less), the graphics device, the seconds until a process is ready, and per stage (draw a view;
+        stylise and encode one image) the median, 10th and 90th percentile in ms within a process.
 
     Raises:
         UsageError: a number is too small.
@@ -97,10 +98,11 @@ def _timed(assets: Path, resolution: int, views: Sequence[View]) -> dict[str, An
     ready = time.time() - opened
     _barrier.wait(_START_SECONDS)
     times: dict[str, list[float]] = {stage: [] for stage in STAGES}
-    started = time.time()
+    started, spent = time.time(), time.process_time()
     for view in views:
         _draw_view(renderer, view, times)
-    return {"started": started, "ended": time.time(), "ready": ready, "device": _device(), "times": times}
+    spent = time.process_time() - spent
+    return {"started": started, "ended": time.time(), "spent": spent, "ready": ready, "device": _device(), "times": times}
 
 
 def _draw_view(renderer: Any, view: View, times: dict[str, list[float]]) -> None:
@@ -146,6 +148,7 @@ def _results(request: RenderRequest, parts: list[dict[str, Any]]) -> dict[str, A
             "assets": "pack" if Path(request.assets).is_file() else "tree",
         },
         "images_per_second": len(stages["encode"]) / seconds,
+        "processor_ms_per_image": 1000.0 * sum(part["spent"] for part in parts) / len(stages["encode"]),
         "ready_seconds": max(part["ready"] for part in parts),
         # A handful of images may hold no drawing.
         "stages_ms": {stage: _spread(values) for stage, values in stages.items() if values},
@@ -198,7 +201,7 @@ def format_table(results: dict[str, Any]) -> str:
     settings, host = results["settings"], results["host"]
     lines = [
         f"{results['images_per_second']:.1f} images/s at {settings['resolution']} px with {settings['workers']} process(es), "
-        f"{settings['images']} images",
+        f"{settings['images']} images; {results['processor_ms_per_image']:.0f} ms of processor time each",
         f"{host['processor']}, {host['graphics']}; ready after {results['ready_seconds']:.1f} s from the {settings['assets']}",
         f"{'stage':<10}{'ms within a process, median (10th to 90th percentile)':>56}",
     ]

@@ -20,6 +20,7 @@ RESULTS = {
     "versions": {"moderngl": "5"},
     "settings": {"images": 4, "workers": 2, "resolution": 32, "assets": "tree"},
     "images_per_second": 12.34,
+    "processor_ms_per_image": 80.0,
     "ready_seconds": 2.0,
     "stages_ms": {"draw": SPREAD, "encode": dict(SPREAD)},
 }
