@@ -92,27 +92,26 @@ class TextConditionedEditor(_GroupedEditor):
 
     def __init__(self, config: EditorConfig, text_dim: int) -> None:
         super().__init__(config.w_dim + text_dim, config)
-        self.text_dim = text_dim
+        self.config, self.text_dim = config, text_dim
 
     def forward(self, w_plus: Tensor, text_embedding: Tensor) -> Tensor:
         text = pixel_norm(text_embedding).unsqueeze(1).expand(-1, w_plus.shape[1], -1)
         length = text_embedding.square().sum(-1, keepdim=True).sqrt().unsqueeze(1)
         return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1)) * length
 
-    def fixed(self, text_embedding: Tensor) -> FixedTextEditor:
-        """An editor for one text, float [E], that shares this one's weights and reads w_plus alone."""
-        return FixedTextEditor(self, text_embedding)
+    @torch.no_grad()
+    def for_text(self, text_embedding: Tensor) -> PromptEditor:
+        """The editor of one text vector, float [E]: an ordinary PromptEditor that gives exactly this one's answers for it.
 
-
-class FixedTextEditor(nn.Module):
-    """A text-conditioned editor with its text filled in: w_plus float [B,L,D] -> delta_w float [B,L,D], like a PromptEditor."""
-
-    text_embedding: Tensor
-
-    def __init__(self, editor: TextConditionedEditor, text_embedding: Tensor) -> None:
-        super().__init__()
-        self.editor = editor
-        self.register_buffer("text_embedding", text_embedding.detach().clone())
-
-    def forward(self, w_plus: Tensor) -> Tensor:
-        return self.editor(w_plus, self.text_embedding.expand(w_plus.shape[0], -1))
+        The first layer is linear, so what it makes of the text is a constant that joins its bias; the vector's length joins the last layer.
+        """
+        editor = PromptEditor(self.config)
+        for name, group in editor.groups.items():
+            own = self.groups[name]
+            of_w, of_text = own.enter.weight.split([self.w_dim, self.text_dim], dim=1)
+            # The equalised gain of the narrower layer is larger: the stored weight makes up for it.
+            weight = of_w * (own.enter.weight_gain / group.enter.weight_gain)
+            bias = own.enter.bias + of_text @ pixel_norm(text_embedding) * own.enter.weight_gain
+            group.load_state_dict({**own.state_dict(), "enter.weight": weight, "enter.bias": bias})
+        editor.scale(float(text_embedding.norm()))
+        return editor.to(text_embedding.device).eval().requires_grad_(False)

@@ -10,6 +10,7 @@ from torch import nn
 
 from textedit_core.config import EditorConfig
 from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.errors import UsageError
 from textedit_core.latents import level_groups
 
 CONFIG = EditorConfig(num_ws=12, w_dim=16, hidden_dim=8, num_blocks=1)
@@ -69,3 +70,41 @@ def test_conditioned_editor_keeps_switched_off_levels() -> None:
     editor = _trained(TextConditionedEditor(dataclasses.replace(CONFIG, fine=False), text_dim=10))
     delta_w = editor(torch.randn(1, 12, 16), torch.randn(1, 10))
     assert bool((delta_w[:, 8:] == 0).all()) and bool((delta_w[:, :8] != 0).any())
+
+
+def test_conditioned_editor_for_one_text_is_an_ordinary_editor() -> None:
+    torch.manual_seed(0)
+    conditioned = _trained(TextConditionedEditor(CONFIG, text_dim=10))
+    text, w_plus = 1.7 * nn.functional.normalize(torch.randn(10), dim=0), torch.randn(3, 12, 16)
+    single = conditioned.for_text(text)
+    assert isinstance(single, PromptEditor)
+    # Equal by algebra; what remains is float32 rounding.
+    assert torch.allclose(single(w_plus), conditioned(w_plus, text.expand(3, -1)), rtol=1e-4, atol=1e-5)
+
+
+def test_length_of_the_text_vector_is_a_factor() -> None:
+    torch.manual_seed(0)
+    editor = _trained(TextConditionedEditor(CONFIG, text_dim=10))
+    text, w_plus = nn.functional.normalize(torch.randn(1, 10), dim=-1), torch.randn(1, 12, 16)
+    assert torch.allclose(editor(w_plus, 0.5 * text), 0.5 * editor(w_plus, text), rtol=1e-4, atol=1e-6)
+
+
+def test_scaled_editor_answers_in_proportion() -> None:
+    torch.manual_seed(0)
+    editor = _trained(PromptEditor(CONFIG))
+    w_plus = torch.randn(2, 12, 16)
+    before = editor(w_plus)
+    editor.scale(0.3)
+    assert torch.allclose(editor(w_plus), 0.3 * before, rtol=1e-4, atol=1e-6)
+
+
+def test_frozen_groups_take_no_gradient() -> None:
+    editor = PromptEditor(CONFIG)
+    editor.move_only(("coarse", "fine"))
+    assert {name: next(group.parameters()).requires_grad for name, group in editor.groups.items()} == {
+        "coarse": True,
+        "medium": False,
+        "fine": True,
+    }
+    with pytest.raises(UsageError, match="unknown level group 'mid'; the groups are: coarse, fine, medium"):
+        editor.move_only(("mid",))

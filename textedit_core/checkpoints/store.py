@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, text_editor_config, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.editor import FixedTextEditor, PromptEditor, TextConditionedEditor
+from textedit_core.editor import PromptEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.perception.clip import ClipModel
@@ -58,14 +58,14 @@ class Checkpoint:
     def load_mapping(self) -> MappingNetwork:
         return self._load("mapping.safetensors", MappingNetwork(self.config.mapping))
 
-    def load_editor(self, prompt_id: str) -> PromptEditor | FixedTextEditor:
-        """Loads one prompt's editor: its own, or the text-conditioned one with the prompt's text filled in.
+    def load_editor(self, prompt_id: str) -> PromptEditor:
+        """Loads one prompt's editor: its own, or what the text-conditioned one is for the prompt's text.
 
         Raises:
             UsageError: no such prompt; the message names those that exist.
         """
         if self.prompt(prompt_id).conditioned:
-            return self.load_text_editor().fixed(self.text_vector(prompt_id)).eval()
+            return self.load_text_editor().for_text(self.text_vector(prompt_id))
         return self._load(f"editors/{prompt_id}.safetensors", PromptEditor(self.config.editor))
 
     def load_text_editor(self) -> TextConditionedEditor:

@@ -44,7 +44,7 @@ def add_conditioned_prompt(
     rows = torch.linspace(0, len(faces) - 1, min(CALIBRATION_FACES, len(faces))).long()
     latents = faces.latents[rows]
     with torch.no_grad():
-        delta_w = editor.fixed(text_vector(pair, 1.0))(latents)
+        delta_w = editor.for_text(text_vector(pair, 1.0))(latents)
         found = calibrate(shares(networks, latents, delta_w, faces.sources[0, rows], pair), recipe.completion)
     calibrated = dataclasses.replace(prompt, calibration=round(found.factor, 4), reached=round(found.reached, 4), conditioned=True)
     prompts = {**checkpoint.prompts, prompt.id: calibrated}

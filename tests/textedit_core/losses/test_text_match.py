@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from textedit_core.errors import UsageError
-from textedit_core.losses.text_match import TEXT_MATCH_LOSSES, build_text_match
+from textedit_core.losses.text_match import TEXT_MATCH_LOSSES, ContrastiveMatch, build_text_match
 
 AXIS = torch.tensor([1.0, 0.0])
 # Rows at 0, 90 and 180 degrees from AXIS.
@@ -92,3 +92,28 @@ def test_unknown_name_lists_the_valid_ones() -> None:
 def test_shape_mismatch_is_named() -> None:
     with pytest.raises(ValueError, match=r"text has shape \[3\]"):
         build_text_match("cosine")(TURNED, torch.zeros(3))
+
+
+def test_contrastive_is_the_softmax_over_its_texts() -> None:
+    # Image at the target, the neutral text at 90 degrees, another text at 180: cosines 1, 0, -1, times the scale 2.
+    loss = ContrastiveMatch(others=-AXIS[None], scale=2.0)
+    by_hand = -math.log(math.exp(2) / (math.exp(2) + 1 + math.exp(-2)))
+    assert loss(AXIS[None], AXIS, neutral=TURNED[1]).item() == pytest.approx(by_hand, abs=1e-6)
+
+
+def test_anchored_contrastive_asks_for_the_change_alone() -> None:
+    # Source along y, text minus neutral along x: the edited face shall lie at 45 degrees, wherever the texts themselves are.
+    loss = ContrastiveMatch(anchored=True)
+    source, text, neutral = torch.tensor([[0.0, 1.0]]), torch.tensor([0.8, -0.6]), torch.tensor([-0.2, -0.6])
+    diagonal = torch.tensor([[1.0, 1.0]]) / math.sqrt(2)
+    # The target is (1, 1) / sqrt 2 and the neutral text becomes the source itself, 45 degrees away.
+    by_hand = -math.log(math.exp(10) / (math.exp(10) + math.exp(10 / math.sqrt(2))))
+    assert loss(diagonal, text, source, neutral).item() == pytest.approx(by_hand, abs=1e-5)
+    assert loss(source, text, source, neutral) > loss(diagonal, text, source, neutral)
+
+
+def test_contrastive_needs_the_texts_that_it_compares_with() -> None:
+    with pytest.raises(ValueError, match="neutral"):
+        build_text_match("contrastive")(TURNED, AXIS)
+    with pytest.raises(ValueError, match="source image"):
+        ContrastiveMatch(anchored=True)(TURNED, AXIS, neutral=-AXIS)
