@@ -18,6 +18,7 @@ from textedit_core.judges.networks import AttributeNet, CosFaceHead, IdentityJud
 from textedit_core.training.loop import Player
 
 SAMPLES = 32
+CPU = torch.device("cpu")
 
 
 class Faces(Protocol):
@@ -34,17 +35,18 @@ class Faces(Protocol):
 
 
 class _PictureSource:
-    """Random rows of a dataset, worsened; the same ones for the same generator state."""
+    """Random rows of a dataset, worsened on the CPU; the same ones for the same generator state, whatever the device."""
 
-    def __init__(self, data: Faces, batch_size: int, augmentation: AugmentationConfig) -> None:
-        self.data, self.batch_size, self.augmentation = data, batch_size, augmentation
+    def __init__(self, data: Faces, batch_size: int, augmentation: AugmentationConfig, device: torch.device) -> None:
+        self.data, self.batch_size, self.augmentation, self.device = data, batch_size, augmentation, device
 
     def draw(self, generator: torch.Generator, progress: float) -> tuple[Tensor, Tensor, Tensor]:
         """int64 [N] rows, float [N,3,S,S] pictures, bool [N] mirrored."""
         rows = torch.randint(len(self.data), (self.batch_size,), generator=generator)
         with torch.autocast("cpu", enabled=False):
             images, mirrored = augmented(self.data.images(rows), self.augmentation.at(progress), generator)
-        return rows, images.contiguous(memory_format=torch.channels_last), mirrored
+        pictures = images.to(self.device).contiguous(memory_format=torch.channels_last)
+        return rows.to(self.device), pictures, mirrored.to(self.device)
 
     def samples(self) -> Tensor:
         """What the judge looks at, for a person to look at: float [SAMPLES,3,S,S]."""
@@ -58,11 +60,13 @@ class AttributeJudgeStage:
 
     name = "judge-attributes"
 
-    def __init__(self, config: JudgesConfig, augmentation: AugmentationConfig, data: Faces, batch_size: int, folder: Path) -> None:
-        self.source, self.folder = _PictureSource(data, batch_size, augmentation), folder
+    def __init__(
+        self, config: JudgesConfig, augmentation: AugmentationConfig, data: Faces, batch_size: int, folder: Path, device: torch.device = CPU
+    ) -> None:
+        self.source, self.folder = _PictureSource(data, batch_size, augmentation, device), folder
         labels: Sequence[dict[str, Any]] = [label["attributes"] for label in data.labels]
-        self.targets = targets_of(labels)
-        self.seen = {a.name: seen(a, labels).float() for a in ATTRIBUTES}
+        self.targets = {name: values.to(device) for name, values in targets_of(labels).items()}
+        self.seen = {a.name: seen(a, labels).float().to(device) for a in ATTRIBUTES}
         self.net = AttributeNet(config.attributes).to(memory_format=torch.channels_last)
         self.players = [Player("attributes", self.net, self._losses)]
 
@@ -102,11 +106,13 @@ class IdentityJudgeStage:
         data: Faces,
         batch_size: int,
         folder: Path,
+        device: torch.device = CPU,
     ) -> None:
-        self.source, self.folder, self.identities = _PictureSource(data, batch_size, augmentation), folder, data.identities
+        self.source, self.folder = _PictureSource(data, batch_size, augmentation, device), folder
+        self.identities = data.identities.to(device)
         self.net = IdentityJudgeNet(config.identity).to(memory_format=torch.channels_last)
         self.head = CosFaceHead(config.identity.embed_dim, data.num_identities, training.scale, training.margin)
-        self.person_codes, self.person_weight = person_codes(data), training.person_weight
+        self.person_codes, self.person_weight = person_codes(data).to(device), training.person_weight
         width = self.person_codes.shape[1]
         self.reader = nn.Linear(config.identity.embed_dim, width) if width else nn.Identity()
         self.players = [Player("identity", nn.ModuleList([self.net, self.head, self.reader]), self._losses)]
@@ -115,7 +121,8 @@ class IdentityJudgeStage:
         rows, images, _ = self.source.draw(generator, progress)
         embeddings = self.net(images)
         classes = self.head.loss(embeddings, self.identities[rows])
-        person = F.mse_loss(self.reader(embeddings).float(), self.person_codes[rows]) if self.person_codes.shape[1] else torch.zeros(())
+        known = self.person_codes[rows]
+        person = F.mse_loss(self.reader(embeddings).float(), known) if known.shape[1] else classes.new_zeros(())
         return {"loss": classes + self.person_weight * person, "classes": classes.detach(), "person": person.detach()}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:

@@ -31,9 +31,12 @@ from textedit_core.judges.store import (
 )
 from textedit_core.synthetic.attributes import STYLES
 from textedit_core.training.data import FaceDataset
+from textedit_core.training.distributed import Team, choose_device
 from textedit_core.training.loop import run
 
 _RECORD = "{which}.json"
+# What may change between a run and its continuation.
+_FREE = ("loop.device", "loop.save_seconds", "loop.sample_images", "loop.log_steps")
 
 
 def train_judges(
@@ -65,15 +68,16 @@ def train_judges(
     augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
+    team = Team(choose_device(pace.device))
     stage: AttributeJudgeStage | IdentityJudgeStage
     if which == "attributes":
-        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out)
+        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device)
     else:
-        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out)
-    reason = run(stage, pace, out)
+        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device)
     recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
     if which == "identity":
         recipe["identity"] = dataclasses.asdict(identity)
+    reason = run(stage, pace, out, team, _settings(recipe, len(faces)))
     record = {
         "config": dataclasses.asdict(config)[which],
         "recipe": recipe,
@@ -84,6 +88,12 @@ def train_judges(
     }
     _write_json(out / _RECORD.format(which=which), record)
     return reason
+
+
+def _settings(recipe: dict[str, dict[str, Any]], images: int) -> dict[str, Any]:
+    """What a resumed run must share with the one that it goes on from: all but what changes the progress shown."""
+    flat = {f"{group}.{name}": value for group, values in recipe.items() for name, value in values.items()}
+    return {name: value for name, value in flat.items() if name not in _FREE} | {"images of the data": images}
 
 
 def release_judges(run_folder: Path, data: Path, out: Path) -> Judges:
