@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, manifest
-from export.graphs import DECODER, ENCODER, GraphSpec, editor_part, example_input, graph_spec
+from export.graphs import DECODER, EDITORS, ENCODER, GraphSpec, editor_part, example_input, graph_spec
 from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
 from textedit_core.errors import UsageError
 
@@ -104,8 +104,15 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
-    """A network's size from its checkpoint file, which holds two bytes per weight."""
-    return round(checkpoint.files[f"{part}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
+    """A network's size from its checkpoint file, which holds two bytes per weight.
+
+    A prompt that the text-conditioned editor serves has no file of its own; what is exported for it is about as large as that editor.
+    """
+    from textedit_core.checkpoints.store import TEXT_EDITOR
+
+    prompt = checkpoint.prompts.get(part.removeprefix(f"{EDITORS}/"))
+    source = TEXT_EDITOR if prompt is not None and prompt.conditioned else part
+    return round(checkpoint.files[f"{source}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
 
 
 def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import dataclasses
+import re
 from pathlib import Path
 
 import torch
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, Prompt
 from textedit_core.editor import PromptEditor
-from textedit_core.errors import UserError
+from textedit_core.errors import UsageError, UserError
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs
 from textedit_core.perception.text_pairs import embed_prompt, other_texts
@@ -24,16 +25,21 @@ from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
 from textedit_core.training.strength import calibrate, shares
 
+# As bundle.json restricts it: ids become file names on phones.
+_PROMPT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 CALIBRATION_FACES = 48
 _SAMPLE_FACES = 8
 
 
 def require_new_prompt(checkpoint: Checkpoint, prompt_id: str, replace: bool) -> None:
-    """Refuses to overwrite a trained prompt unasked.
+    """Refuses names that no bundle could hold, and to overwrite a trained prompt unasked.
 
     Raises:
+        UsageError: the name is not made of lower-case letters, digits, hyphens and underscores.
         UserError: the checkpoint has the prompt already and `replace` is off.
     """
+    if not _PROMPT_ID.fullmatch(prompt_id):
+        raise UsageError(f"prompt name {prompt_id!r}: use up to 64 lower-case letters, digits, - and _, e.g. --name oldglasses")
     if prompt_id in checkpoint.prompts and not replace:
         raise UserError(f"checkpoint {str(checkpoint.directory)!r} has prompt {prompt_id!r} already; give --replace, or another --name")
 

@@ -116,6 +116,9 @@ def test_existing_prompt_needs_replace(tiny_checkpoint: Checkpoint) -> None:
         require_new_prompt(tiny_checkpoint, "smile", replace=False)
     require_new_prompt(tiny_checkpoint, "smile", replace=True)
     require_new_prompt(tiny_checkpoint, "new", replace=False)
+    for name in ("Old Glasses", "../smile", ""):
+        with pytest.raises(UsageError, match="use up to 64 lower-case letters"):
+            require_new_prompt(tiny_checkpoint, name, replace=False)
 
 
 @pytest.mark.parametrize(
