@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -135,6 +136,8 @@ def _watch(futures: list[Future[tuple[dict[str, Any], bool]]], tasks: Sequence[S
 def _start_worker(studio: _Studio, drawn: Any) -> None:
     global _studio, _drawn
     _studio, _drawn = studio, drawn
+    # Ctrl-C reaches every process of the terminal; the parent has the word, and workers go without a traceback each.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_follow_parent, daemon=True).start()
 
 
