@@ -1,4 +1,4 @@
-"""Images by row, on the device that trains: the whole set as uint8 in the device's memory where it fits, copied batch by batch otherwise."""
+"""Images by row, on the device that trains: all of them as uint8 in its memory where they fit, copied batch by batch otherwise."""
 
 from __future__ import annotations
 

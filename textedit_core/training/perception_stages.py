@@ -148,7 +148,3 @@ class IdentityStage:
 def _require_several_people(data: FaceDataset, stage: str) -> None:
     if data.num_identities < 2:
         raise UserError(f"{str(data.folder)!r} shows {data.num_identities} person; the {stage} stage tells people apart, render more")
-
-
-# The editor stage's name for a view; it draws its own.
-jittered = augmented

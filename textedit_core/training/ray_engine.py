@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
@@ -39,16 +38,19 @@ def on_ray(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterator[
 
 
 def _connect(ray: Any, request: SweepRequest) -> None:
-    where = {"address": request.address} if request.address else {"num_cpus": request.workers * request.threads, "include_dashboard": False}
+    where: dict[str, Any] = {"address": request.address} if request.address else _own_cluster(request)
     if request.address and request.address != "auto" and not _answers(request.address):
         raise UserError(f"no Ray head answers at {request.address!r}; start one with 'ray start --head', or leave out --address")
-    # Workers see the code that the driver sees, also when it runs from a checkout.
-    paths = os.pathsep.join([os.getcwd(), *filter(None, [os.environ.get("PYTHONPATH")])])
     try:
-        ray.init(**where, log_to_driver=False, logging_level="ERROR", runtime_env={"env_vars": {"PYTHONPATH": paths}})
+        ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"cannot join Ray ({reason}); start a head with 'ray start --head', or leave out --address") from None
+
+
+def _own_cluster(request: SweepRequest) -> dict[str, Any]:
+    # Ray's workers are "nice" by default and starve beside anything else, though here they are the work itself.
+    return {"num_cpus": request.workers * request.threads, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
 
 
 def _head_of(ray: Any) -> str:

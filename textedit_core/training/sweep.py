@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import multiprocessing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.progress import Progress
 
-from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
+from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.config import EditorTraining, Prompt
 from textedit_core.errors import TexteditError, UserError, unknown_name
 from textedit_core.training.distributed import Team, choose_device
@@ -84,9 +85,11 @@ def sweep(request: SweepRequest) -> SweepResult:
         for prompt, recipe in request.prompts
         if prompt.id not in present
     ]
-    with Progress() as bar:
+    engine = _engine(request)
+    # In this process every prompt shows a bar of its own.
+    with Progress(disable=engine is _in_turn) as bar:
         task = bar.add_task("prompts", total=len(requests))
-        for prompt_id, outcome in _engine(request)(request, requests):
+        for prompt_id, outcome in engine(request, requests):
             _enter(directory, request.base.out, prompt_id, outcome, result)
             bar.update(task, advance=1, description=f"prompts, last {prompt_id}")
     if result.failed:
@@ -127,12 +130,17 @@ def _in_turn(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterato
         yield train_prompt(one, request.threads)
 
 
+def _silence() -> None:
+    # Bars of several processes would overwrite each other; the driver shows one for all.
+    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open as long as the worker lives
+
+
 def _in_processes(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterator[Report]:
     """A pool dies with any of its workers; the next pool takes what is left, which resumes from its saved states."""
     left, deaths = list(requests), 0
     while left:
         done: list[TrainRequest] = []
-        with ProcessPoolExecutor(request.workers, multiprocessing.get_context("spawn")) as pool:
+        with ProcessPoolExecutor(request.workers, multiprocessing.get_context("spawn"), _silence) as pool:
             futures = {pool.submit(train_prompt, one, request.threads): one for one in left}
             try:
                 for future in as_completed(futures):
@@ -145,4 +153,4 @@ def _in_processes(request: SweepRequest, requests: Sequence[TrainRequest]) -> It
         left = [one for one in left if one not in done]
         if deaths > request.retries:
             names = ", ".join(one.prompt.id for one in left if one.prompt is not None)
-            raise UserError(f"workers were killed {deaths} times in a row, out of memory perhaps; not trained: {names}; use fewer --workers")
+            raise UserError(f"workers were killed {deaths} times in a row, by lack of memory perhaps; use fewer --workers; left: {names}")
