@@ -14,6 +14,7 @@ from textedit_core.training.distributed import SOLO
 from textedit_core.training.editor_networks import load_frozen
 from textedit_core.training.editor_stage import CALIBRATION_FACES, require_new_prompt
 from textedit_core.training.latent_cache import NamedImages, remember_faces
+from textedit_core.training.prompt_space import with_neutral
 from textedit_core.training.strength import calibrate, shares
 
 
@@ -39,6 +40,7 @@ def add_conditioned_prompt(
     require_new_prompt(checkpoint, prompt.id, replace)
     editor = checkpoint.load_text_editor()
     networks = load_frozen(checkpoint, SOLO.device)
+    prompt = with_neutral(prompt, networks.clip.tokenizer)
     pair = embed_prompt(networks.clip, prompt)
     faces = remember_faces(checkpoint, data, recipe, networks, SOLO, directory.parent / "cache")
     rows = torch.linspace(0, len(faces) - 1, min(CALIBRATION_FACES, len(faces))).long()

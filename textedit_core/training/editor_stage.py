@@ -23,6 +23,7 @@ from textedit_core.training.editor_objective import EditorCriterion
 from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
+from textedit_core.training.prompt_space import with_neutral
 from textedit_core.training.strength import calibrate, shares
 
 # As bundle.json restricts it: ids become file names on phones.
@@ -47,7 +48,7 @@ def require_new_prompt(checkpoint: Checkpoint, prompt_id: str, replace: bool) ->
 class EditorStage:
     """Trains one prompt's editor with encoder, decoder and judges frozen: loss = loss1 + l1*loss2 + l2*loss3.
 
-    After `finish`, `prompt` is the trained prompt: its record holds the groups that moved and the calibration.
+    After `finish`, `prompt` is the trained prompt: its record holds the neutral text, the groups that moved and the calibration.
 
     Args:
         prompt: texts and names.
@@ -76,10 +77,11 @@ class EditorStage:
         cache: Path | None = None,
     ) -> None:
         self.name = f"editor-{prompt.id}"
-        self.prompt, self.recipe, self.batch_size, self.team = prompt, recipe, batch_size, team
+        self.recipe, self.batch_size, self.team = recipe, batch_size, team
         self.directory = checkpoint.directory
         self.networks = load_frozen(checkpoint, team.device)
-        self.pair = embed_prompt(self.networks.clip, prompt)
+        self.prompt = with_neutral(prompt, self.networks.clip.tokenizer)
+        self.pair = embed_prompt(self.networks.clip, self.prompt)
         self.criterion = EditorCriterion(recipe, other_texts(self.networks.clip, self.pair, recipe.other_texts))
         self.editor = PromptEditor(checkpoint.config.editor)
         self.editor.move_only(recipe.groups)

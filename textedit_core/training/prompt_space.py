@@ -6,11 +6,13 @@ face". The words are those of the captions (tests hold them to it), so that the 
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from textedit_core.config import Prompt
 from textedit_core.perception.tokenizer import PromptTokenizer
 
 # Two changes at a time are what people type; three leave the text-image model little to tell apart.
@@ -78,6 +80,18 @@ def split_texts(texts: Iterable[EditText], heldout_every: int) -> tuple[tuple[Ed
         number = int.from_bytes(hashlib.sha256(each.text.encode()).digest()[:4], "big")
         parts[number % heldout_every == 0].append(each)
     return tuple(parts[0]), tuple(parts[1])
+
+
+def with_neutral(prompt: Prompt, tokenizer: PromptTokenizer) -> Prompt:
+    """Gives a prompt without a neutral text the partner that the space knows for its text; others stay as they are.
+
+    "an old man with glasses" is then compared with "a man", so that nothing asks a woman to become one.
+    """
+    if prompt.neutral_text:
+        return prompt
+    wanted = " ".join(prompt.text.lower().split())
+    known = understood((each for each in prompt_space() if each.text == wanted), tokenizer)
+    return dataclasses.replace(prompt, neutral_text=known[0].neutral_text) if known else prompt
 
 
 def _changes(subject: str) -> dict[str, list[tuple[str, str]]]:

@@ -19,7 +19,7 @@ from textedit_core.synthetic.captions import vocabulary
 from textedit_core.training import text_editor_stage
 from textedit_core.training.conditioned_prompt import add_conditioned_prompt
 from textedit_core.training.loop import run
-from textedit_core.training.prompt_space import EditText, prompt_space, split_texts, understood
+from textedit_core.training.prompt_space import EditText, prompt_space, split_texts, understood, with_neutral
 from textedit_core.training.text_editor_stage import TextEditorStage
 
 PACE = LoopConfig(images=16, batch_size=8, learning_rate=1e-2, warmup_images=8, sample_images=16, log_steps=2, device="cpu")
@@ -59,6 +59,16 @@ def test_texts_beyond_vocabulary_or_context_are_left_out() -> None:
         EditText("a man smiling a man smiling a man", "a man", ()),
     )
     assert understood(texts, tokenizer) == texts[:1]
+
+
+def test_missing_neutral_text_is_found_in_the_space() -> None:
+    tokenizer = PromptTokenizer.from_captions(["an old man with glasses", "a man"], 128, 12)
+    assert with_neutral(Prompt("p", "An old  man with glasses"), tokenizer).neutral_text == "a man"
+    given = Prompt("p", "an old man with glasses", "a woman")
+    assert with_neutral(given, tokenizer) is given
+    # Neither a text that the space lacks nor a partner of unknown words is made up.
+    assert with_neutral(Prompt("p", "a man with an old man"), tokenizer).neutral_text == ""
+    assert with_neutral(Prompt("p", "a man smiling"), tokenizer).neutral_text == ""
 
 
 @pytest.fixture
