@@ -104,8 +104,8 @@ def background_drift(first: Tensor, second: Tensor, background: Tensor) -> NDArr
 
 
 def as_float(images: Tensor) -> Tensor:
-    """uint8 [N,3,C,C] as float32 in [-1,1]."""
-    return _PIXELS.from_uint8(images)
+    """uint8 [N,3,C,C] as float32 in [-1,1], laid out channels last, in which convolutions on a processor are a third faster."""
+    return _PIXELS.from_uint8(images).contiguous(memory_format=torch.channels_last)
 
 
 def as_shown(images: Tensor, size: int) -> Tensor:
