@@ -10,14 +10,13 @@ import moderngl
 import numpy as np
 from numpy.typing import NDArray
 
-from textedit_core.errors import UserError
 from textedit_core.synthetic import camera, shaders
 from textedit_core.synthetic.assets import AssetTree
 from textedit_core.synthetic.figure import Part, parts
+from textedit_core.synthetic.graphics import open_context, set_uniform
 from textedit_core.synthetic.lighting import Lighting, lighting
 from textedit_core.synthetic.meshes import Points
 from textedit_core.synthetic.scene import SKINS, SceneParameters, hair_color, skin_weights
-from textedit_core.synthetic.stylize import pencil_sketch
 from textedit_core.synthetic.wardrobe import Wardrobe
 
 Image8 = NDArray[np.uint8]
@@ -51,27 +50,8 @@ class _Drawable:
     surfaces: dict[bool, moderngl.VertexArray]
 
 
-def _context() -> moderngl.Context:
-    try:
-        return moderngl.create_standalone_context(backend="egl")
-    except Exception as error:
-        raise UserError(
-            f"cannot open an EGL context ({error}); install a GPU driver, or Mesa: apt install libegl1 libgl1-mesa-dri"
-        ) from error
-
-
-def _set(program: moderngl.Program, name: str, value: object) -> None:
-    # Compilers drop uniforms that a material does not use.
-    if name in program:
-        member = program[name]
-        if isinstance(value, np.ndarray):
-            member.write(np.ascontiguousarray(value, np.float32).tobytes())
-        else:
-            member.value = value
-
-
 class Renderer:
-    """Draws photos and pencil sketches of scenes; one per process."""
+    """Draws photos of scenes; one per process."""
 
     def __init__(self, assets: Path, *, resolution: int = 256, cache: Path | None = None) -> None:
         """Opens the graphics context and loads the assets.
@@ -85,7 +65,7 @@ class Renderer:
             UserError: assets or graphics driver are missing.
         """
         self._wardrobe = Wardrobe(AssetTree(assets), cache)
-        self._gl = _context()
+        self._gl = open_context()
         self._side = resolution
         self._drawables: dict[str, _Drawable] = {}
         self._textures: dict[str, moderngl.Texture] = {}
@@ -153,11 +133,6 @@ class Renderer:
         photo = self._develop(light.exposure)
         return Rendering(photo, self._read_depth(view), view.landmarks * self._side)
 
-    def render_scene(self, scene: SceneParameters) -> tuple[Image8, Image8]:
-        """Returns photo and pencil sketch [S, S, 3] uint8 of the same scene."""
-        drawn = self.draw(scene)
-        return drawn.photo, pencil_sketch(drawn.photo, drawn.depth)
-
     def _upload(self, part: Part, scene: SceneParameters, points: Points) -> None:
         rows = self._wardrobe.buffer(part.name, scene, points)
         if part.name not in self._drawables:
@@ -190,7 +165,7 @@ class Renderer:
     def _cut_hair(self, items: list[Part], chin: float) -> None:
         heights = [chin + part.cut for part in items if part.cut is not None]
         for program in (self._depth_program, *self._surfaces.values()):
-            _set(program, "cut", heights[0] if heights else _UNCUT)
+            set_uniform(program, "cut", heights[0] if heights else _UNCUT)
 
     def _collar(self, points: Points) -> tuple[float, float, float]:
         neck, chin = self._wardrobe.finder.neck(points), self._wardrobe.finder.chin(points)
@@ -212,8 +187,8 @@ class Renderer:
         target.use()
         target.clear(depth=1.0)
         program = self._depth_program
-        _set(program, "model", model.T)
-        _set(program, "view_projection", projection.T)
+        set_uniform(program, "model", model.T)
+        set_uniform(program, "view_projection", projection.T)
         for item in items:
             # Cornea and lenses must stay see-through, and the mouth is dark without shadows of teeth.
             if item.kind in (shaders.EYE, shaders.LENS) or (not cards and item.kind in (shaders.CARD, shaders.TEETH)):
@@ -221,8 +196,8 @@ class Renderer:
             cutout = item.kind in (shaders.HAIR, shaders.CARD)
             if cutout:
                 self._texture(item.texture).use(0)
-            _set(program, "cutout", cutout)
-            _set(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
+            set_uniform(program, "cutout", cutout)
+            set_uniform(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
             self._drawables[item.name].depth.render()
 
     def _color_pass(
@@ -242,8 +217,8 @@ class Renderer:
         target.use()
         gl.disable(moderngl.DEPTH_TEST)
         # The backdrop keeps its brightness whatever the face needs.
-        _set(self._background, "base", tuple(c / light.exposure for c in scene.background))
-        _set(self._background, "slope", scene.backdrop_slope)
+        set_uniform(self._background, "base", tuple(c / light.exposure for c in scene.background))
+        set_uniform(self._background, "slope", scene.backdrop_slope)
         self._background_quad.render(vertices=3)
         gl.enable(moderngl.DEPTH_TEST)
         self._view_depth.use(3)
@@ -273,7 +248,7 @@ class Renderer:
         }
         for program in self._surfaces.values():
             for name, value in values.items():
-                _set(program, name, value)
+                set_uniform(program, name, value)
 
     def _draw_items(self, scene: SceneParameters, items: list[Part], collar: tuple[float, float, float]) -> None:
         gl = self._gl
@@ -285,9 +260,9 @@ class Renderer:
                 if (item.kind, not soft) not in self._surfaces:
                     continue
                 program = self._surfaces[item.kind, not soft]
-                _set(program, "tint", item.tint)
-                _set(program, "tone", item.tone)
-                _set(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
+                set_uniform(program, "tint", item.tint)
+                set_uniform(program, "tone", item.tone)
+                set_uniform(program, "collar", collar if item.name == "body" else (0.0, 0.0, 0.0))
                 self._bind(scene, item, program)
                 if soft or item.kind == shaders.EYE:
                     gl.enable(moderngl.BLEND)
@@ -305,17 +280,17 @@ class Renderer:
         for unit, (_, name) in zip(_SKIN_UNITS, chosen, strict=False):
             self._texture(name).use(unit)
         self._grain.use(_SAMPLERS.index("grain_map"))
-        _set(program, "blend", tuple(weights))
-        _set(program, "complexion", (scene.lipstick, scene.freckles, scene.stubble, float(scene.bald)))
-        _set(program, "beard", tuple(0.35 * channel for channel in hair_color(scene)))
+        set_uniform(program, "blend", tuple(weights))
+        set_uniform(program, "complexion", (scene.lipstick, scene.freckles, scene.stubble, float(scene.bald)))
+        set_uniform(program, "beard", tuple(0.35 * channel for channel in hair_color(scene)))
 
     def _develop(self, exposure: float) -> Image8:
         self._gl.disable(moderngl.DEPTH_TEST)
         self._output.use()
         self._picture.use(0)
-        _set(self._finish, "picture", 0)
-        _set(self._finish, "exposure", exposure)
-        _set(self._finish, "pixel", 0.5 / self._side)
+        set_uniform(self._finish, "picture", 0)
+        set_uniform(self._finish, "exposure", exposure)
+        set_uniform(self._finish, "pixel", 0.5 / self._side)
         self._finish_quad.render(vertices=3)
         raw = np.frombuffer(self._output.read(components=3, alignment=1), np.uint8)
         return np.ascontiguousarray(raw.reshape(self._side, self._side, 3)[::-1])

@@ -131,11 +131,15 @@ void main() {
     // Painted hair is taken off a bald head; 0.5 is the mean of every skin.
     c = mix(c, vec3(0.5), complexion.w * zones.w * 0.9);
     albedo = tint * c;
-    vec2 speck = texture(grain_map, uv * 2.0).rg;
-    albedo *= mix(vec3(1.0), vec3(0.60, 0.44, 0.34), complexion.y * zones.y * speck.r);
-    albedo = mix(albedo, beard, complexion.z * zones.z * (0.30 + 0.45 * speck.g));
-    float lip_light = dot(c, vec3(0.6, 0.8, 0.6)) * dot(tint, vec3(0.5));
-    albedo = mix(albedo, vec3(0.62, 0.07, 0.09) * (0.15 + 0.9 * lip_light), complexion.x * zones.x * 0.75);
+    if (complexion.y > 0.0 || complexion.z > 0.0) {
+      vec2 speck = texture(grain_map, uv * 2.0).rg;
+      albedo *= mix(vec3(1.0), vec3(0.60, 0.44, 0.34), complexion.y * zones.y * speck.r);
+      albedo = mix(albedo, beard, complexion.z * zones.z * (0.30 + 0.45 * speck.g));
+    }
+    if (complexion.x > 0.0) {
+      float lip_light = dot(c, vec3(0.6, 0.8, 0.6)) * dot(tint, vec3(0.5));
+      albedo = mix(albedo, vec3(0.62, 0.07, 0.09) * (0.15 + 0.9 * lip_light), complexion.x * zones.x * 0.75);
+    }
     wrap = vec3(0.32, 0.16, 0.10);
   }
 #elif MATERIAL == HAIR_ID

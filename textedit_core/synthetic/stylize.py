@@ -89,18 +89,21 @@ def _even_chroma(
     """One colour per surface, as [S, S, 3] multiples of its lightness.
 
     Highlights are paler than the skin around them, and a flat tone would turn them into grey patches: every pixel takes the colour of the
-    most saturated ones of about its lightness nearby (a bilateral filter, Tomasi and Manduchi, 1998, at 64 px, weighted by saturation).
+    most saturated ones nearby of about its lightness and hue, so that hair and clothes keep their own (a bilateral filter, Tomasi and
+    Manduchi, 1998, at 64 px, weighted by saturation).
     """
     step = max(len(flat) // 64, 1)
     tone = np.log(light[::step, ::step])
     chroma = flat[::step, ::step] / light[::step, ::step, None]
-    trust = figure[::step, ::step] ** 4 * np.square(np.ptp(chroma, axis=-1) + 0.02) + 1e-9
+    trust = figure[::step, ::step] ** 4 * (np.ptp(chroma, axis=-1) + 0.02) + 1e-9
     total, weights = np.zeros_like(chroma), np.zeros_like(tone)
-    for dy in range(-16, 17, 4):
-        for dx in range(-16, 17, 4):
+    for dy in range(-14, 15, 7):
+        for dx in range(-14, 15, 7):
             near = float(np.exp(-(dy * dy + dx * dx) / 128.0))
-            weight = near * np.exp(-np.square((tone - np.roll(tone, (dy, dx), (0, 1))) / 0.7)) * np.roll(trust, (dy, dx), (0, 1))
-            total += weight[..., None] * np.roll(chroma, (dy, dx), (0, 1))
+            other = np.roll(chroma, (dy, dx), (0, 1))
+            unlike = np.square((tone - np.roll(tone, (dy, dx), (0, 1))) / 0.7) + np.square((chroma - other) / 0.13).sum(axis=-1)
+            weight = near * np.exp(-unlike) * np.roll(trust, (dy, dx), (0, 1))
+            total += weight[..., None] * other
             weights += weight
     zoom = (len(flat) / len(tone), len(flat) / len(tone), 1)
     return np.asarray(ndimage.zoom(total / weights[..., None], zoom, order=1, grid_mode=True, mode="nearest"), np.float32)
@@ -132,7 +135,9 @@ def cartoon(photo: NDArray[np.uint8], depth: NDArray[np.float32]) -> NDArray[np.
     # Square roots spread the steps evenly over dark skins as well.
     target = np.square(_posterised(np.sqrt(light)) * 0.94 + 0.05)[..., None]
     chroma = 0.2 * flat / light[..., None] + 0.8 * _even_chroma(flat, light, figure)
-    drawn = np.clip((1.0 + 1.3 * (chroma - 1.0)) * target * 1.06, 0.0, 1.0)
+    drawn = np.maximum((1.0 + 1.3 * (chroma - 1.0)) * target * 1.06, 0.0)
+    # Too bright a colour is dimmed as a whole: clipping its channels would turn bright skin yellow.
+    drawn /= np.maximum(drawn.max(axis=2, keepdims=True), 1.0)
     if behind.any():
         backdrop = np.median(flat[behind], axis=0)
         drawn[behind] = np.clip(1.05 * (1.35 * backdrop - 0.35 * float(backdrop @ _LUMA)), 0.0, 1.0)

@@ -41,6 +41,18 @@ def test_the_backdrop_of_a_cartoon_is_one_colour() -> None:
     assert (corner == corner[0]).all()
 
 
+def test_a_cartoon_keeps_the_hue_of_each_surface() -> None:
+    photo, depth = _disc()
+    # A blue shirt in the lower and grey hair in the upper part of the figure.
+    shirt, hair = np.isfinite(depth), np.isfinite(depth)
+    shirt[:42], hair[22:] = False, False
+    photo[shirt], photo[hair] = (70, 90, 190), (150, 148, 145)
+    drawn = cartoon(photo, depth).astype(int)
+    assert drawn[47, 32, 2] > drawn[47, 32, 0] + 40
+    assert np.ptp(drawn[17, 32]) < 25
+    assert drawn[32, 32, 0] > drawn[32, 32, 2] + 40
+
+
 def test_styles_differ_and_repeat() -> None:
     photo, depth = _disc()
     assert stylised(photo, depth, "photo") is photo
