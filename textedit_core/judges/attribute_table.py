@@ -66,11 +66,11 @@ class Attribute:
 # A pencil drawing has no colour. Centres and scales are those of the sampler's distributions, rounded.
 ATTRIBUTES: tuple[Attribute, ...] = (
     Attribute("smile", "share", weight=3.0),
-    Attribute("brow_raise", "share"),
-    Attribute("mouth_open", "share"),
-    Attribute("sad", "share"),
-    Attribute("angry", "share"),
-    Attribute("eyes_closed", "share"),
+    Attribute("brow_raise", "share", weight=2.0),
+    Attribute("mouth_open", "share", weight=2.0),
+    Attribute("sad", "share", weight=2.0),
+    Attribute("angry", "share", weight=2.0),
+    Attribute("eyes_closed", "share", weight=2.0),
     Attribute("male", "share"),
     Attribute("glasses", "share", weight=2.0),
     Attribute("melanin", "share", unseen_styles=("sketch",)),

@@ -91,8 +91,8 @@ class JudgesConfig:
     identity: IdentityJudgeConfig = field(default_factory=IdentityJudgeConfig)
 
 
-# Chosen for two CPU cores: about ten minutes each.
+# Chosen for about ten minutes each on two idle CPU cores. Small batches: at equal images, twice the steps found a smile sooner.
 PACES: dict[Which, LoopConfig] = {
-    "attributes": LoopConfig(images=160_000, batch_size=16, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
+    "attributes": LoopConfig(images=200_000, batch_size=16, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=160_000, batch_size=16, learning_rate=2e-3, warmup_images=4000, ema_half_life_images=4000),
 }

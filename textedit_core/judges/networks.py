@@ -17,8 +17,7 @@ from textedit_core.perception.resize import central_square, resize_square
 class AttributeNet(nn.Module):
     """Reads every attribute of `ATTRIBUTES` from a picture: the trunk's last feature map, then one linear layer per attribute.
 
-    The map is flattened and not averaged: faces are aligned, so a linear layer knows where the mouth is. With averaged features a smile
-    was not found yet when everything else was.
+    The map is flattened and not averaged: faces are aligned, so that a linear layer knows where the mouth is.
     """
 
     def __init__(self, cfg: AttributeJudgeConfig) -> None:
