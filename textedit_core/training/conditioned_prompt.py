@@ -5,17 +5,15 @@ from __future__ import annotations
 import dataclasses
 from pathlib import Path
 
-import torch
-
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index
 from textedit_core.config import EditorTraining, Prompt
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.training.distributed import SOLO
 from textedit_core.training.editor_networks import load_frozen
-from textedit_core.training.editor_stage import CALIBRATION_FACES, require_new_prompt
+from textedit_core.training.editor_stage import require_new_prompt
 from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.prompt_space import with_neutral
-from textedit_core.training.strength import calibrate, shares
+from textedit_core.training.strength import calibrated, calibration_rows
 
 
 def add_conditioned_prompt(
@@ -43,11 +41,9 @@ def add_conditioned_prompt(
     prompt = with_neutral(prompt, networks.clip.tokenizer)
     pair = embed_prompt(networks.clip, prompt)
     faces = remember_faces(checkpoint, data, recipe, networks, SOLO, directory.parent / "cache")
-    rows = torch.linspace(0, len(faces) - 1, min(CALIBRATION_FACES, len(faces))).long()
-    latents = faces.latents[rows]
-    with torch.no_grad():
-        delta_w = editor.for_text(text_vector(pair, 1.0))(latents)
-        found = calibrate(shares(networks, latents, delta_w, faces.sources[0, rows], pair), recipe.completion)
-    calibrated = dataclasses.replace(prompt, calibration=round(found.factor, 4), reached=round(found.reached, 4), conditioned=True)
-    prompts = {**checkpoint.prompts, prompt.id: calibrated}
+    rows = calibration_rows(len(faces))
+    latents, sources = faces.latents[rows], faces.sources[0, rows]
+    own = editor.for_text(text_vector(pair, 1.0))
+    untouched = dataclasses.replace(prompt, calibration=1.0, conditioned=True)
+    prompts = {**checkpoint.prompts, prompt.id: calibrated(untouched, own, networks, latents, sources, pair, recipe.completion)}
     return write_index(directory, checkpoint.config, list(prompts.values()), checkpoint.provenance)

@@ -24,11 +24,10 @@ from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
 from textedit_core.training.prompt_space import with_neutral
-from textedit_core.training.strength import calibrate, shares
+from textedit_core.training.strength import calibrated, calibration_rows
 
 # As bundle.json restricts it: ids become file names on phones.
 _PROMPT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
-CALIBRATION_FACES = 48
 _SAMPLE_FACES = 8
 
 
@@ -117,12 +116,8 @@ class EditorStage:
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         editor = copy.deepcopy(averaged["editor"])
         assert isinstance(editor, PromptEditor)
-        rows = torch.linspace(0, len(self.faces) - 1, min(CALIBRATION_FACES, len(self.faces))).long()
-        latents = self.faces.latents[rows]
-        with torch.no_grad():
-            curve = shares(self.networks, latents, editor(latents), self.faces.sources[0, rows], self.pair)
-        found = calibrate(curve, self.recipe.completion)
-        editor.scale(found.factor)
-        groups = tuple(self.recipe.groups)
-        self.prompt = dataclasses.replace(self.prompt, groups=groups, calibration=round(found.factor, 4), reached=round(found.reached, 4))
+        rows = calibration_rows(len(self.faces))
+        untouched = dataclasses.replace(self.prompt, groups=tuple(self.recipe.groups), calibration=1.0)
+        latents, sources = self.faces.latents[rows], self.faces.sources[0, rows]
+        self.prompt = calibrated(untouched, editor, self.networks, latents, sources, self.pair, self.recipe.completion)
         write_part(self.directory, f"editors/{self.prompt.id}", editor)

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.config import EditorTraining, EncoderTraining
+from textedit_core.config import EditorTraining, EncoderTraining, Prompt
+from textedit_core.editor import PromptEditor
+from textedit_core.encoder import Encoder
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
@@ -14,15 +18,19 @@ from textedit_core.perception.text_pairs import embed_prompt
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus
 from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.editor_objective import EditorCriterion
 from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
+from textedit_core.training.strength import calibrated, calibration_rows
 
 PARTS = ("encoder", "decoder", "editors")
 
 
 class JointStage:
     """Reconstruction of photos and one prompt's edit per step, prompts taking turns by chance.
+
+    After `finish`, `prompts` are the prompts with their strengths calibrated anew.
 
     Args:
         parts: which of "encoder", "decoder" and "editors" move; the others stay frozen.
@@ -123,5 +131,21 @@ class JointStage:
         assert isinstance(networks, nn.ModuleDict)
         write_part(self.directory, "encoder", networks["encoder"])
         write_part(self.directory, "decoder", networks["decoder"])
-        for name, editor in networks["editors"].items():
+        self.prompts = {**self.prompts, **self._calibrated(networks)}
+
+    @torch.no_grad()
+    def _calibrated(self, networks: nn.ModuleDict) -> dict[str, Prompt]:
+        """Writes every editor at the strength that suits what the networks have become, and returns the prompts' records."""
+        encoder, editors = networks["encoder"], networks["editors"]
+        assert isinstance(encoder, Encoder) and isinstance(editors, nn.ModuleDict)
+        around = FrozenNetworks(encoder, networks["decoder"], self.clip, self.identity)
+        latents = encoder(self.images(calibration_rows(self.count)))
+        sources = self.clip.encode_image(around.preview(latents))
+        records = {}
+        for name, averaged in editors.items():
+            editor = copy.deepcopy(averaged)
+            assert isinstance(editor, PromptEditor)
+            found = calibrated(self.prompts[name], editor, around, latents, sources, self.texts[name], self.recipe.completion)
+            records[name] = found
             write_part(self.directory, f"editors/{name}", editor)
+        return records

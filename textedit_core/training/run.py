@@ -107,11 +107,13 @@ class Outcome:
         stage: name of the stage, e.g. "editor-smile".
         provenance: images, seed and why it stopped.
         prompt: the trained prompt, of an editor stage.
+        recalibrated: the prompts whose strength joint training found anew.
     """
 
     stage: str
     provenance: dict[str, Any]
     prompt: Prompt | None = None
+    recalibrated: tuple[Prompt, ...] = ()
 
 
 def train(request: TrainRequest) -> Checkpoint:
@@ -153,13 +155,15 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     provenance = {"images": request.loop.images, "seed": request.loop.seed, "stopped": reason}
     if isinstance(stage, TextEditorStage) and stage.report:
         provenance["share_of_way"] = stage.report
-    return Outcome(stage.name, provenance, prompt)
+    recalibrated = tuple(stage.prompts.values()) if isinstance(stage, JointStage) else ()
+    return Outcome(stage.name, provenance, prompt, recalibrated)
 
 
 def record(directory: Path, outcomes: Sequence[Outcome]) -> Checkpoint:
     """Enters finished stages in the index of the checkpoint folder, atomically."""
     checkpoint = open_checkpoint(directory)
-    prompts = {**checkpoint.prompts, **{outcome.prompt.id: outcome.prompt for outcome in outcomes if outcome.prompt is not None}}
+    finished = [prompt for outcome in outcomes for prompt in (outcome.prompt, *outcome.recalibrated) if prompt is not None]
+    prompts = {**checkpoint.prompts, **{prompt.id: prompt for prompt in finished}}
     provenance = {**checkpoint.provenance, **{outcome.stage: outcome.provenance for outcome in outcomes}}
     return write_index(directory, checkpoint.config, list(prompts.values()), provenance)
 

@@ -8,15 +8,19 @@ a given part, `completion`, of the most that it reaches at all.
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from textedit_core.config import Prompt
+from textedit_core.editor import PromptEditor
 from textedit_core.latents import apply_edit
 from textedit_core.perception.text_pairs import TextPair
 from textedit_core.training.editor_networks import FrozenNetworks
 
+CALIBRATION_FACES = 48
 STRENGTHS = tuple(0.25 * step for step in range(1, 9))
 # An edit that never goes a twentieth of its way has no shape to calibrate by.
 _LEAST_SHARE = 0.05
@@ -30,6 +34,34 @@ class Calibration:
     factor: float
     reached: float
     curve: tuple[float, ...]
+
+
+def calibrated(
+    prompt: Prompt, editor: PromptEditor, networks: FrozenNetworks, latents: Tensor, sources: Tensor, pair: TextPair, completion: float
+) -> Prompt:
+    """Scales an editor in place and returns its prompt's record, with all factors so far in `calibration`.
+
+    Args:
+        prompt: the record so far.
+        editor: any but a shared one.
+        networks, latents, sources, pair: as in `shares`.
+        completion: see `calibrate`.
+    """
+    with torch.no_grad():
+        delta_w = editor(latents)
+    found = calibrate(shares(networks, latents, delta_w, sources, pair), completion)
+    editor.scale(found.factor)
+    return recorded(prompt, found)
+
+
+def recorded(prompt: Prompt, found: Calibration) -> Prompt:
+    """The prompt's record with a calibration entered."""
+    return dataclasses.replace(prompt, calibration=round(prompt.calibration * found.factor, 4), reached=round(found.reached, 4))
+
+
+def calibration_rows(count: int) -> Tensor:
+    """Which of `count` faces a calibration looks at: up to CALIBRATION_FACES, evenly spread, int64."""
+    return torch.linspace(0, count - 1, min(CALIBRATION_FACES, count)).long()
 
 
 def shares(networks: FrozenNetworks, latents: Tensor, delta_w: Tensor, sources: Tensor, pair: TextPair) -> list[float]:
