@@ -55,7 +55,9 @@ def evaluate_prompt(
     """
     question = setting.question(prompt.id)
     rows = {row.name: row for row in _rows(setting, prompt, question, main, bundles, tell)}
-    numbers = {name: _measured(setting, prompt, question, row) for name, row in rows.items()}
+    # Where ground truth says whether the edit is done, the training's own model is not asked.
+    matcher = TextMatcher(setting.checkpoint) if question.verdict is None else None
+    numbers = {name: _measured(setting, prompt, question, row, matcher) for name, row in rows.items()}
     block = _header(setting, prompt, question)
     block["rows"] = {name: summarise(values, setting.seed) for name, values in numbers.items()}
     for bundle in (bundle.pipeline.name for bundle in bundles if bundle.pipeline.name in rows):
@@ -95,10 +97,10 @@ def _edited_row(setting: Setting, name: str, prepared: Prepared, delta_w: Tensor
     return Row(name, prepared.chosen, edited, prepared.unedited, delta_w, strength)
 
 
-def _measured(setting: Setting, prompt: Prompt, question: Question, row: Row) -> Measures:
+def _measured(setting: Setting, prompt: Prompt, question: Question, row: Row, matcher: TextMatcher | None) -> Measures:
     asked = question if len(row.chosen) == len(setting.truth) else question.rows(row.chosen)
     numbers = measure(setting.judges, asked, row.edited, row.unedited)
-    return numbers if question.verdict else numbers | TextMatcher(setting.checkpoint).measure(prompt, row.edited)
+    return numbers if matcher is None else numbers | matcher.measure(prompt, row.edited)
 
 
 def _header(setting: Setting, prompt: Prompt, question: Question) -> dict[str, Any]:

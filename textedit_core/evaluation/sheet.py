@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor
 
 from textedit_core.evaluation.curves import line_chart
+from textedit_core.evaluation.judge_card import in_words, judge_figure
 from textedit_core.evaluation.pictures import STRIP_FACES, Pictures, PromptPictures, to_image
 from textedit_core.evaluation.pipelines import FP32, GROUND_TRUTH, NO_EDIT
 from textedit_core.evaluation.report import (
@@ -93,7 +94,7 @@ def _prompt(name: str, block: dict[str, Any], report: dict[str, Any], pictures: 
     judged = f"<p>{rule}{f' The judge on held-out people: {escape(judged_in_words(report, name))}.' if block['judged_by'] else ''}</p>"
     text = f"<p>{escape(repr(block['text']))} at strength {block['strength_default']:g}</p>"
     parts = [f"<h2>{escape(name)}</h2>{text}", _faces({"photo": pictures.photos, **shown.rows}), judged]
-    parts += [_table("row", block["rows"], PROMPT_COLUMNS), _differences(block), _drift(block)]
+    parts += [_table("row", block["rows"], PROMPT_COLUMNS), _differences(block), _drift(block, report)]
     if "strength" in block:
         parts += [_strength(block, shown), _worst(block, shown)]
     return f"<section>{''.join(parts)}</section>"
@@ -139,12 +140,15 @@ def _differences(block: dict[str, Any]) -> str:
     return f"<h3>Exported, minus fp32 on the same groups</h3>{_table('row', differences, PROMPT_COLUMNS)}" if differences else ""
 
 
-def _drift(block: dict[str, Any]) -> str:
+def _drift(block: dict[str, Any], report: dict[str, Any]) -> str:
     """How far every other attribute moves, row by row."""
     rows = {name: row for name, row in block["rows"].items() if name != NO_EDIT}
-    head = "".join(f"<th>{escape(name)}</th>" for name in ("attribute", *rows))
-    lines = "".join(_line([trait, *(_moved(row["drift"][trait]) for row in rows.values())]) for trait in block["others"])
-    return f"<h3>Drift of other attributes: mean change (interval; share unchanged)</h3><table><tr>{head}</tr>{lines}</table>"
+    head = "".join(f"<th>{escape(name)}</th>" for name in ("attribute", "judge on held-out people", *rows))
+    lines = []
+    for trait in block["others"]:
+        trusted = in_words(judge_figure(report["judges"], trait)).removeprefix(f"{trait}: ")
+        lines.append(_line([trait, trusted, *(_moved(row["drift"][trait]) for row in rows.values())]))
+    return f"<h3>Drift of other attributes: mean change (interval; share unchanged)</h3><table><tr>{head}</tr>{''.join(lines)}</table>"
 
 
 def _moved(entry: dict[str, Any]) -> str:
