@@ -79,4 +79,9 @@ def _recipe(given: Any, prompt_id: str, where: str) -> EditorTraining:
     unknown = sorted(str(key) for key in set(given) - fields) if isinstance(given, dict) else [str(given)]
     if unknown:
         raise UserError(f"{where}: recipe has no {unknown[0]!r}; its fields are: {', '.join(sorted(fields))}")
-    return dataclasses.replace(recipe, **{key: tuple(value) if isinstance(value, list) else value for key, value in given.items()})
+    values: dict[str, Any] = {key: tuple(value) if isinstance(value, list) else value for key, value in given.items()}
+    for key, value in values.items():
+        wanted = type(getattr(recipe, key))
+        if not isinstance(value, (int, float) if wanted is float else wanted) or isinstance(value, bool):
+            raise UserError(f"{where}: recipe's {key} is like {getattr(recipe, key)!r}, not {value!r}")
+    return dataclasses.replace(recipe, **values)

@@ -76,7 +76,7 @@ def test_editor_on_photographs_with_judges_from_elsewhere(
 
 
 def test_faults_of_a_photo_folder_are_named(photo_folder: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has no dataset.json; plain photographs train autoencoder, .*the decoder stage needs a rendered set"):
+    with pytest.raises(UserError, match="no dataset.json; plain photographs train autoencoder.*the decoder stage needs a rendered set"):
         train(_request(photo_folder, tmp_path / "out", stage="decoder"))
     few = tmp_path / "few"
     few.mkdir()

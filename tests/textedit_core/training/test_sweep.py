@@ -137,6 +137,7 @@ def test_list_of_prompts(tmp_path: Path) -> None:
         ("- {id: old, text: 3}", "entry 1: text is a text, not 3"),
         ("- {id: old, txt: an old man}", "entry 1: unknown key 'txt'; the keys are: id, names"),
         ("- {id: old, text: an old man, recipe: {face: 3}}", "entry 1: recipe has no 'face'; its fields are"),
+        ("- {id: old, text: an old man, recipe: {faces: many}}", "entry 1: recipe's faces is like 1500, not 'many'"),
         ("- {id: old, text: an old man, recipe: smlie}", "entry 1: unknown recipe 'smlie'; the recipes are"),
     ],
 )
