@@ -18,6 +18,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--views-per-identity", type=int, default=6, help="photos of each person (default: %(default)s)")
     parser.add_argument("--edits", help="with --counterfactuals: which partners, e.g. smile,child (default: those that ship)")
+    parser.add_argument("--small-copy", type=Path, metavar="DIR", help="with --counterfactuals: also write 200 groups as JPEG, 9.8 MB at most")
     parser.add_argument("--sheet", type=Path, help="with --count: also write a contact sheet of what was drawn")
     parser.set_defaults(run=_run)
 
@@ -55,6 +56,10 @@ def _run_counterfactuals(options: argparse.Namespace) -> int:
         seed=options.seed,
         edits=edits,
     )
+    if options.small_copy is not None:
+        from textedit_core.synthetic.counterfactual_release import ship
+
+        ship(options.out, options.small_copy)
     return 0
 
 

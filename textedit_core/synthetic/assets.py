@@ -163,11 +163,6 @@ class AssetTree:
             if not (self.root / part).is_dir():
                 raise UserError(f"the asset folder {self.path} has no {part}; clone the MakeHuman repositories there")
 
-    @property
-    def base_obj(self) -> Path | zipfile.Path:
-        """The base mesh."""
-        return self.file("makehuman/data/3dobjs/base.obj")
-
     def file(self, relative: str) -> Path | zipfile.Path:
         """Returns an existing, real (not git-lfs pointer) file below the root.
 

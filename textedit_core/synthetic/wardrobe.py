@@ -72,7 +72,7 @@ class Wardrobe:
             tree: asset tree.
             cache: folder for parsed targets; None parses them every time.
         """
-        base = parse_obj(tree.base_obj.read_text(encoding="utf-8").splitlines())
+        base = parse_obj(tree.text("makehuman/data/3dobjs/base.obj"))
         self._tree = tree
         self._base = base.vertices
         self._targets = load_targets(tree, None if cache is None else cache / "targets.npz")
