@@ -107,8 +107,9 @@ def _faces(rows: Mapping[str, Mapping[int, Tensor]]) -> str:
     return _grid(cells, len(rows))
 
 
-def _grid(cells: Sequence[str], columns: int) -> str:
-    return f'<div class=faces style="grid-template-columns:repeat({columns},1fr)">{"".join(cells)}</div>'
+def _grid(cells: Sequence[str], columns: int, width: int = SIDE) -> str:
+    """Cells in rows of `columns`, none wider than `width` pixels."""
+    return f'<div class=faces style="grid-template-columns:repeat({columns},minmax(0,{width}px))">{"".join(cells)}</div>'
 
 
 def _picture(picture: Tensor, label: str) -> str:
@@ -177,7 +178,7 @@ def _worst(block: dict[str, Any], shown: PromptPictures) -> str:
     for index, case in enumerate(block["worst"]):
         labels = {name: name for name in columns} | {FP32: f"{FP32}: score {case['score']:.2f}{unit}"}
         cells += [_picture(shown.worst[name][index], labels[name]) for name in columns]
-    return f'<h3>Worst cases of {FP32}</h3><div style="max-width:760px">{_grid(cells, len(columns))}</div>'
+    return f'<h3>Worst cases of {FP32}</h3>{_grid(cells, len(columns))}'
 
 
 def _photograph(block: dict[str, Any], pictures: Pictures) -> str:
@@ -188,7 +189,7 @@ def _photograph(block: dict[str, Any], pictures: Pictures) -> str:
     figures = block["reconstruction"]
     line = f"<p>Reconstruction {figures['psnr_db']:.1f} dB, identity cosine {figures['identity_cosine']:.2f}.</p>"
     cells = [inline_picture(_bounded(image), f"{label} ({block['label']})") for label, image in pictures.out_of_domain]
-    return f"<section>{title}{warning}{line}{_grid(cells, 4)}</section>"
+    return f"<section>{title}{warning}{line}{_grid(cells, 4, 296)}</section>"
 
 
 def _bounded(image: Image.Image) -> Image.Image:
