@@ -7,7 +7,14 @@ import math
 import pytest
 import torch
 
-from textedit_core.losses.adaptive_augmentation import CHANGES, DRAWS, MAX_PROBABILITY, AdaptiveAugmentation, colour_matrix, placement_matrix
+from textedit_core.losses.adaptive_augmentation import (
+    CHANGES,
+    DRAWS,
+    MAX_PROBABILITY,
+    AdaptiveAugmentation,
+    colour_matrix,
+    placement_matrix,
+)
 
 
 def _images(count: int = 8) -> torch.Tensor:
