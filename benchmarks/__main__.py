@@ -1,4 +1,4 @@
-"""python -m benchmarks {latency,render}: flags become a typed call; no logic lives here."""
+"""python -m benchmarks {latency,render,train}: flags become a typed call; no logic lives here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from benchmarks.request import LatencyRequest, RenderRequest
+from benchmarks.request import LatencyRequest, RenderRequest, TrainSpeedRequest
 from textedit_core.errors import TexteditError
 
 
@@ -22,8 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles and the renderer on this machine.")
-    commands = parser.add_subparsers(required=True, metavar="{latency,render}")
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles, the renderer and editor training on this machine.")
+    commands = parser.add_subparsers(required=True, metavar="{latency,render,train}")
     latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
     latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")
     latency.add_argument("--checkpoint", type=Path, help="what the bundle was exported from (default: the embedded reference)")
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     latency.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
     latency.set_defaults(run=_run_latency)
     _add_render(commands.add_parser("render", help="images per second of the face renderer, and where the time goes"))
+    _add_train(commands.add_parser("train", help="images per second of editor training, against a plain loop of the published recipe"))
     return parser
 
 
@@ -44,6 +45,22 @@ def _add_render(render: argparse.ArgumentParser) -> None:
     render.add_argument("--resolution", type=int, default=defaults["resolution"], help="side in pixels (default: %(default)s)")
     render.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
     render.set_defaults(run=_run_render)
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(TrainSpeedRequest)}
+    train.add_argument("--checkpoint", type=Path, help="whose networks and sample faces are used (default: the embedded reference)")
+    train.add_argument("--prompt", default=defaults["prompt"], help="one of its prompts (default: %(default)s)")
+    meanings = {
+        "batch": "images per step",
+        "steps": "timed steps of each loop, taken in turn",
+        "warmup": "untimed steps of each before those",
+        "threads": "threads of PyTorch",
+    }
+    for name, meaning in meanings.items():
+        train.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
+    train.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
+    train.set_defaults(run=_run_train)
 
 
 def _run_latency(options: argparse.Namespace) -> int:
@@ -61,6 +78,17 @@ def _run_render(options: argparse.Namespace) -> int:
     from benchmarks.render import format_table, measure, write_results
 
     results = measure(RenderRequest(options.assets, options.images, options.workers, options.resolution))
+    print(format_table(results))
+    if options.out is not None:
+        write_results(results, options.out)
+    return 0
+
+
+def _run_train(options: argparse.Namespace) -> int:
+    from benchmarks.train import format_table, measure, write_results
+
+    fields = [field.name for field in dataclasses.fields(TrainSpeedRequest)]
+    results = measure(TrainSpeedRequest(**{name: getattr(options, name) for name in fields}))
     print(format_table(results))
     if options.out is not None:
         write_results(results, options.out)

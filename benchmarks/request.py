@@ -40,3 +40,24 @@ class RenderRequest:
     images: int = 64
     workers: int | None = None
     resolution: int = 256
+
+
+@dataclass(frozen=True)
+class TrainSpeedRequest:
+    """One measurement of editor training against the plain loop.
+
+    Attributes:
+        checkpoint: whose networks are used, and whose sample faces; None is the embedded reference.
+        prompt: one of the checkpoint's prompts, whose texts are trained for.
+        batch: images per step, the same for all.
+        steps: timed steps of each loop, taken in turn.
+        warmup: untimed steps of each before those.
+        threads: threads of PyTorch.
+    """
+
+    checkpoint: Path | None = None
+    prompt: str = "smile"
+    batch: int = 16
+    steps: int = 8
+    warmup: int = 1
+    threads: int = 2

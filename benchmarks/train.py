@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchmarks.host import describe_host
 from benchmarks.latency import spread, write_results
-from benchmarks.train_request import TrainSpeedRequest
+from benchmarks.request import TrainSpeedRequest
 from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
