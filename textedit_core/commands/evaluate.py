@@ -17,6 +17,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--judges", type=Path, help="a folder written by judges release (default: the embedded judges)")
     parser.add_argument("--groups", type=int, help="people to use (default: all of the set)")
     parser.add_argument("--prompts", help="which edits, e.g. smile,child (default: all of the checkpoint)")
+    parser.add_argument("--bundle-groups", type=int, default=64, help="people to judge each bundle on (default: %(default)s)")
+    parser.add_argument("--strength-groups", type=int, default=32, help="people to follow over strength (default: %(default)s)")
+    parser.add_argument("--photo", type=Path, help="photograph of the check out of domain (default: scikit-image's astronaut)")
+    landmarks = "its eyes, nose and corners of the mouth as five x,y pairs in pixels (default: the central square is taken)"
+    parser.add_argument("--landmarks", help=landmarks)
     parser.add_argument("--html", type=Path, help="also write a self-contained page with the faces, curves and tables")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet: photo, reconstruction, each prompt")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
@@ -25,6 +30,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
+    from textedit_core.alignment import parse_landmarks
     from textedit_core.evaluation import EvaluateRequest, evaluate, format_report
 
     request = EvaluateRequest(
@@ -36,6 +42,10 @@ def _run(options: argparse.Namespace) -> int:
         prompts=tuple(options.prompts.split(",")) if options.prompts else None,
         html=options.html,
         contact_sheet=options.sheet,
+        photo=options.photo,
+        landmarks=parse_landmarks(options.landmarks) if options.landmarks is not None else None,
+        bundle_groups=options.bundle_groups,
+        strength_groups=options.strength_groups,
         seed=options.seed,
     )
     report = evaluate(request)

@@ -35,9 +35,13 @@ def add(parser: argparse.ArgumentParser) -> None:
     pace.add_argument("--device", help="cpu, cuda or auto")
     _add_editor(parser.add_argument_group("editor stages"))
     _add_sweep(parser.add_argument_group("editors, many prompts"))
-    decoder = parser.add_argument_group("decoder stage")
+    decoder = parser.add_argument_group("decoder and autoencoder stages")
     decoder.add_argument("--adversarial", type=float, help="weight of the discriminator's term")
+    decoder.add_argument("--r1-gamma", type=float, help="weight of the discriminator's gradient penalty")
     decoder.add_argument("--augment-target", type=float, help="adaptive augmentation of what the discriminator sees; 0.6 for small data")
+    encoder = parser.add_argument_group("encoder and autoencoder stages")
+    encoder.add_argument("--w-norm", type=float, help="weight that keeps latents near their mean")
+    encoder.add_argument("--delta", type=float, help="weight that keeps the levels of a latent near each other")
     parser.add_argument("--parts", help="joint stage: what moves, e.g. encoder,editors")
     parser.set_defaults(run=_run)
 
@@ -65,6 +69,8 @@ def _add_editor(group: Any) -> None:
 
 def _add_sweep(group: Any) -> None:
     group.add_argument("--prompts", type=Path, help="YAML list of prompts (see docs/scaling.md)")
+    group.add_argument("--threads", type=int, default=1, help="processor threads per prompt (default: %(default)s)")
+    group.add_argument("--retries", type=int, default=2, help="new tries for a prompt whose worker died (default: %(default)s)")
     group.add_argument("--engine", default="local", help="local or ray (default: %(default)s)")
     group.add_argument("--workers", type=int, default=1, help="prompts at a time on the local engine (default: %(default)s)")
     group.add_argument("--address", help="of the Ray head; without it a cluster is started on this machine")
@@ -97,6 +103,8 @@ def _run_sweep(options: argparse.Namespace) -> int:
             prompts=read_prompts(options.prompts),
             engine=options.engine,
             workers=options.workers,
+            retries=options.retries,
+            threads=options.threads,
             gpus=options.gpus,
             address=options.address,
         )
@@ -118,6 +126,7 @@ def _request(options: argparse.Namespace, stage: str) -> TrainRequest:
         prompt=_prompt(options, config.REFERENCE_PROMPTS) if options.stage == "editor" else None,
         replace=options.replace,
         decoder=_replaced(config.DecoderTraining(), options),
+        encoder=_replaced(config.EncoderTraining(), options),
         editor=_replaced(config.EDITOR_RECIPES.get(options.prompt, config.EditorTraining()), options),
     )
     return dataclasses.replace(request, parts=tuple(options.parts.split(","))) if options.parts else request

@@ -100,7 +100,8 @@ def _decode(folder: Path, entries: list[dict[str, Any]], pixels: Path, labels: P
     count = sum(entry["samples"] for entry in entries)
     if not count:
         raise UserError(f"{str(folder)!r} has no images of this split: it takes people number 18 and 19 of every 20; render more")
-    scratch = pixels.with_suffix(f".{os.getpid()}.writing")
+    # Two stages that start at once on a new dataset both decode it, each into files of its own.
+    scratch, drafted = pixels.with_suffix(f".{os.getpid()}.writing"), labels.with_suffix(f".{os.getpid()}.draft")
     sidecars: list[dict[str, Any]] = []
     try:
         array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(count, 3, size, size))
@@ -112,13 +113,14 @@ def _decode(folder: Path, entries: list[dict[str, Any]], pixels: Path, labels: P
                     array[row] = image
                 sidecars += [{**_sidecar(item), "key": item[0], "shard": entry["name"]} for item in samples.items()]
         array.flush()
-        labels.with_suffix(".writing").write_text(json.dumps(sidecars), "utf8")
-        labels.with_suffix(".writing").replace(labels)
+        drafted.write_text(json.dumps(sidecars), "utf8")
+        drafted.replace(labels)
         scratch.replace(pixels)
     except OSError as error:
         raise UserError(f"cannot write the decoded images {str(pixels)!r}: {error.strerror}; free some space") from None
     finally:
         scratch.unlink(missing_ok=True)
+        drafted.unlink(missing_ok=True)
     _drop_stale(pixels)
 
 
@@ -126,7 +128,7 @@ def _drop_stale(current: Path) -> None:
     """Removes the caches of the same split and size that belong to what the folder held before."""
     stem = current.stem.rsplit("-", 1)[0]
     for other in current.parent.glob(f"{stem}-*"):
-        if other.stem != current.stem:
+        if not other.name.startswith(f"{current.stem}."):
             other.unlink(missing_ok=True)
 
 

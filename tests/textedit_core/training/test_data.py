@@ -69,6 +69,17 @@ def test_cache_is_reused_and_belongs_to_one_dataset(folder: Path) -> None:
     assert len(list(folder.glob("cache-train-32-*.npy"))) == 1 and not cache.exists()
 
 
+def test_two_processes_may_decode_at_once(folder: Path) -> None:
+    # Another process is half way through the same decoding; it must find its own files when it is done.
+    FaceDataset(folder, "train", 32)
+    (cache,) = folder.glob("cache-train-32-*.npy")
+    half_done = cache.with_suffix(".99999999.writing")
+    half_done.write_bytes(b"half an array")
+    cache.unlink()
+    FaceDataset(folder, "train", 32)
+    assert cache.exists() and half_done.exists()
+
+
 def _swap_shards(folder: Path) -> None:
     path = folder / "shards" / "train-00000.tar"
     with tarfile.open(path) as archive:
