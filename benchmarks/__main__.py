@@ -22,7 +22,8 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure exported bundles, the renderer and editor training on this machine.")
+    about = "Measure exported bundles, the renderer and editor training on this machine."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
     commands = parser.add_subparsers(required=True, metavar="{latency,render,train}")
     latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
     latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")

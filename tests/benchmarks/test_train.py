@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from benchmarks.plain_mapper import PlainMapper
-from benchmarks.train import format_table, measure, validate, write_results
 from benchmarks.request import TrainSpeedRequest
+from benchmarks.train import format_table, measure, validate, write_results
 from textedit_core.checkpoints.store import Checkpoint, write_index
 from textedit_core.errors import UsageError, UserError
 from textedit_core.training.editor_networks import load_frozen

@@ -63,7 +63,8 @@ def test_misspelt_names_exit_with_2(
     train = ["--data", noise_dataset, "--out", tmp_path / "run", "--images", 8]
     assert _error_of(capsys, ["train", "editr", *train]) == (
         2,
-        "error: unknown stage 'editr'; the stages are: autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
+        "error: unknown stage 'editr'; "
+        "the stages are: autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
     )
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "big"])
     assert status == 2 and "unknown preset 'big'" in error

@@ -18,7 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--views-per-identity", type=int, default=6, help="photos of each person (default: %(default)s)")
     parser.add_argument("--edits", help="with --counterfactuals: which partners, e.g. smile,child (default: those that ship)")
-    parser.add_argument("--small-copy", type=Path, metavar="DIR", help="with --counterfactuals: also write 200 groups as JPEG, 9.8 MB at most")
+    small = "with --counterfactuals: also write 200 groups as JPEG, 9.8 MB at most"
+    parser.add_argument("--small-copy", type=Path, metavar="DIR", help=small)
     parser.add_argument("--sheet", type=Path, help="with --count: also write a contact sheet of what was drawn")
     parser.set_defaults(run=_run)
 
