@@ -198,10 +198,10 @@ class EditorTraining:
     to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `groups` are the level groups that
     may move; the others keep an editor that returns zero.
 
-    `faces` of the training photos, spread evenly over the people, are encoded once and kept beside the run. The judges see each face in
-    `views` ways (the first is the picture itself, the others are jittered), the unedited and the edited face in the same way, so that an
-    editor cannot please them by a pattern that a shift destroys. After training the editor is scaled so that strength 1 reaches the share
-    `completion` of the most that it reaches up to strength 2 (0: no calibration).
+    `faces` of the training photos, spread evenly over the people, are encoded once and kept beside the run. The perception networks
+    see each face in `views` ways (the first is the picture itself, the others are jittered), the unedited and the edited face in the same
+    way, so that an editor cannot please them by a pattern that a shift destroys. After training the editor is scaled so that strength 1
+    reaches the share `completion` of the most that it reaches up to strength 2 (0: no calibration).
     """
 
     faces: int = 1500

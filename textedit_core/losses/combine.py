@@ -149,7 +149,7 @@ class ReconstructionObjective(nn.Module):
         self.identity = IdentityLoss("cosine")
         self.latent = LatentChangeLoss("l2")
         # Judges are borrowed: kept out of the module tree, so that no optimiser or checkpoint picks them up.
-        self._judges = (identity_embed, discriminator)
+        self._critics = (identity_embed, discriminator)
 
     def forward(
         self,
@@ -172,7 +172,7 @@ class ReconstructionObjective(nn.Module):
             ValueError: the latent term has a weight but a latent is missing.
         """
         weights, total = self.weights, _WeightedSum()
-        identity_embed, discriminator = self._judges
+        identity_embed, discriminator = self._critics
         if weights.pixel:
             total.add("pixel", weights.pixel, self.pixel(image, target, pixel_weight))
         if weights.gradient:

@@ -1,1 +1,1 @@
-"""Frozen judges of images: a text-image matcher and a face recogniser, used by losses and by evaluation."""
+"""What the losses see images through: a text-image model and a face recogniser."""

@@ -1,4 +1,4 @@
-"""The one way judges shrink an image, so that every judge sees the same pixels."""
+"""The one way perception networks shrink an image, so that each sees the same pixels."""
 
 from __future__ import annotations
 

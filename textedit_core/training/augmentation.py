@@ -1,4 +1,4 @@
-"""Random views of faces: what a judge sees while it is trained, and while it judges, so that no single pixel pattern can fool it."""
+"""Random views of faces: what perception networks see in training and when they guide an editor, so that no pixel pattern fools them."""
 
 from __future__ import annotations
 

@@ -107,10 +107,10 @@ def refuse_early_discriminator(recipe: DecoderTraining) -> None:
 
 
 def perceptual_distances(recipe: DecoderTraining, checkpoint: Checkpoint, team: Team) -> dict[str, tuple[float, PerceptualLoss]]:
-    """The distances of judges' features that have a weight: the text-image model's and the recogniser's.
+    """The distances of perception features that have a weight: the text-image model's and the recogniser's.
 
     Raises:
-        UserError: the checkpoint lacks a judge that a weight asks for.
+        UserError: the checkpoint lacks a perception network that a weight asks for.
     """
     distances = {}
     if recipe.perceptual:

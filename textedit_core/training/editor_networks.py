@@ -15,7 +15,7 @@ from textedit_core.perception.face_identity import IdentityNet
 
 @dataclass(frozen=True)
 class FrozenNetworks:
-    """Encoder, decoder and the two judges, in eval mode, without gradients of their own, channels last."""
+    """Encoder, decoder and the two perception networks, in eval mode, without gradients of their own, channels last."""
 
     encoder: Encoder
     decoder: nn.Module
@@ -23,7 +23,7 @@ class FrozenNetworks:
     identity: IdentityNet
 
     def preview(self, w_plus: Tensor) -> Tensor:
-        """The face of w_plus [B,L,D] as float32 [B,3,R/2,R/2], about the size that the judges look at."""
+        """The face of w_plus [B,L,D] as float32 [B,3,R/2,R/2], about the size that the perception networks look at."""
         return self.decoder.preview(w_plus).float()
 
 

@@ -45,7 +45,7 @@ def require_new_prompt(checkpoint: Checkpoint, prompt_id: str, replace: bool) ->
 
 
 class EditorStage:
-    """Trains one prompt's editor with encoder, decoder and judges frozen: loss = loss1 + l1*loss2 + l2*loss3.
+    """Trains one prompt's editor with encoder, decoder and perception networks frozen: loss = loss1 + l1*loss2 + l2*loss3.
 
     After `finish`, `prompt` is the trained prompt: its record holds the neutral text, the groups that moved and the calibration.
 

@@ -1,4 +1,4 @@
-"""What editors need of the training faces, computed once per run: latents, and how the judges see the unedited faces.
+"""What editors need of the training faces, computed once per run: latents, and how the perception networks see the unedited faces.
 
 Kept beside the run as `cache/faces-KEY.safetensors`; the key is a hash of the networks and of the faces, so a new prompt finds the file
 and a changed encoder does not.
@@ -68,7 +68,7 @@ class FaceMemory:
         return len(self.sources)
 
     def draw_view(self, generator: torch.Generator) -> int:
-        """The way in which the judges look at the next batch."""
+        """The way in which the perception networks look at the next batch."""
         return int(torch.randint(self.views, (), generator=generator))
 
     def seen(self, images: Tensor, rows: Tensor, view: int) -> Tensor:
@@ -77,7 +77,7 @@ class FaceMemory:
 
 
 def drawn_ways(faces: int, views: int, team: Team) -> tuple[View | None, ...]:
-    """The ways in which the judges see each face: as it is, then `views` - 1 random ones that are the same in every run."""
+    """The ways in which the perception networks see each face: as it is, then `views` - 1 random ones that are the same in every run."""
     alone = Team(team.device)
     return (None, *(draw_view(faces, torch.Generator().manual_seed(view), alone) for view in range(1, views)))
 

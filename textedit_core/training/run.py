@@ -174,9 +174,9 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDa
     Raises:
         UserError: there is no data, or the stage needs labels and finds plain photographs.
     """
-    # The judges look at images of this size, and at previews of about it when they guide an editor.
-    judged = request.stage in ("clip", "identity")
-    size = model.clip.image_size if judged else model.decoder.img_resolution
+    # The perception networks look at images of this size, and at previews of about it when they guide an editor.
+    perceived = request.stage in ("clip", "identity")
+    size = model.clip.image_size if perceived else model.decoder.img_resolution
     if request.data.is_dir() and not (request.data / "dataset.json").is_file():
         if request.stage in PHOTO_STAGES:
             return PhotoFolder(request.data, split, size)

@@ -35,7 +35,7 @@ _SAMPLE_FACES, _SAMPLE_TEXTS = 8, 4
 
 
 class TextEditorStage:
-    """Trains the text-conditioned editor with encoder, decoder and judges frozen; each batch holds several texts.
+    """Trains the text-conditioned editor with encoder, decoder and perception networks frozen; each batch holds several texts.
 
     After `finish`, `report` says which share of the way from neutral to target text strength 1 covers, for texts that were shown and
     for texts that were not; it is also written beside the run.
