@@ -65,7 +65,8 @@ def _add_train(train: argparse.ArgumentParser) -> None:
 
 
 def _run_latency(options: argparse.Namespace) -> int:
-    from benchmarks.latency import format_table, measure, write_results
+    from benchmarks.latency import format_table, measure
+    from benchmarks.results import write_results
 
     request = LatencyRequest(options.bundle, options.checkpoint, options.threads, options.iterations, options.warmup)
     results = measure(request)
@@ -76,7 +77,8 @@ def _run_latency(options: argparse.Namespace) -> int:
 
 
 def _run_render(options: argparse.Namespace) -> int:
-    from benchmarks.render import format_table, measure, write_results
+    from benchmarks.render import format_table, measure
+    from benchmarks.results import write_results
 
     results = measure(RenderRequest(options.assets, options.images, options.workers, options.resolution))
     print(format_table(results))
@@ -86,7 +88,8 @@ def _run_render(options: argparse.Namespace) -> int:
 
 
 def _run_train(options: argparse.Namespace) -> int:
-    from benchmarks.train import format_table, measure, write_results
+    from benchmarks.results import write_results
+    from benchmarks.train import format_table, measure
 
     fields = [field.name for field in dataclasses.fields(TrainSpeedRequest)]
     results = measure(TrainSpeedRequest(**{name: getattr(options, name) for name in fields}))

@@ -5,9 +5,6 @@ Times on a desktop processor are not times on a phone. What carries over is how 
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import time
 from collections.abc import Callable
 from importlib.metadata import version
@@ -15,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.request import LatencyRequest
+from benchmarks.results import describe_host, spread, spread_cell, validate
 from export import runtimes
 from export.bundle import Bundle, open_bundle
 from export.golden import read_input
@@ -60,7 +58,7 @@ def measure(request: LatencyRequest) -> dict[str, Any]:
             results = _results(bundle, request, parts)
     finally:
         torch.set_num_threads(threads_before)
-    validate(results)
+    validate(results, SCHEMA_PATH)
     return results
 
 
@@ -138,14 +136,6 @@ def paired_times(first: Runner, second: Runner, value: Tensor, iterations: int, 
     return times
 
 
-def spread(values: list[float]) -> dict[str, float]:
-    """Median, 10th and 90th percentile, linearly interpolated."""
-    import numpy as np
-
-    low, median, high = np.percentile(values, [10, 50, 90])
-    return {"median": float(median), "p10": float(low), "p90": float(high)}
-
-
 def _results(bundle: Bundle, request: LatencyRequest, parts: list[dict[str, Any]]) -> dict[str, Any]:
     manifest = bundle.manifest
     package = TARGETS[manifest.target].package
@@ -153,48 +143,11 @@ def _results(bundle: Bundle, request: LatencyRequest, parts: list[dict[str, Any]
         "schema_version": SCHEMA_VERSION,
         "note": NOTE,
         "bundle": {"name": manifest.name, "target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]},
-        "host": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform()},
+        "host": describe_host(),
         "versions": {name: version(name) for name in ("torch", package)},
         "settings": {"threads": request.threads, "iterations": request.iterations, "warmup": request.warmup},
         "parts": parts,
     }
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def validate(results: dict[str, Any]) -> None:
-    """Checks results against latency.schema.json.
-
-    Raises:
-        UserError: they do not fit; the message says where.
-    """
-    import jsonschema
-
-    schema = json.loads(SCHEMA_PATH.read_text("utf8"))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(results):
-        where = "/".join(map(str, error.path)) or "top level"
-        raise UserError(f"latency results break their schema at {where}: {error.message}")
-
-
-def write_results(results: dict[str, Any], path: Path) -> None:
-    """Writes results as JSON, atomically.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.writing")
-    try:
-        scratch.write_text(json.dumps(results, indent=1) + "\n", "utf8")
-        os.replace(scratch, path)
-    except OSError as error:
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror}") from None
 
 
 def format_table(results: dict[str, Any]) -> str:
@@ -206,10 +159,6 @@ def format_table(results: dict[str, Any]) -> str:
         f"{'network':<18}{'precision':<10}{'runtime, ms':>24}{'PyTorch, ms':>24}{'ratio':>22}",
     ]
     for part in results["parts"]:
-        columns = [_cell(part[key], digits) for key, digits in (("runtime_ms", 2), ("eager_ms", 2), ("ratio", 2))]
+        columns = [spread_cell(part[key], digits) for key, digits in (("runtime_ms", 2), ("eager_ms", 2), ("ratio", 2))]
         lines.append(f"{part['part']:<18}{part['precision']:<10}{columns[0]:>24}{columns[1]:>24}{columns[2]:>22}")
     return "\n".join(lines)
-
-
-def _cell(values: dict[str, float], digits: int) -> str:
-    return f"{values['median']:.{digits}f} ({values['p10']:.{digits}f} to {values['p90']:.{digits}f})"

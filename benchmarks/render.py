@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
-import platform
 import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -16,6 +14,7 @@ from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.request import RenderRequest
+from benchmarks.results import describe_host, spread, spread_cell, validate
 from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def measure(request: RenderRequest) -> dict[str, Any]:
     shares = [share for share in (views[worker::workers] for worker in range(workers)) if share]
     parts = _run(request, shares)
     results = _results(request, parts)
-    validate(results)
+    validate(results, SCHEMA_PATH)
     return results
 
 
@@ -139,7 +138,7 @@ def _results(request: RenderRequest, parts: list[dict[str, Any]]) -> dict[str, A
     stages = {stage: [value for part in parts for value in part["times"][stage]] for stage in STAGES}
     return {
         "schema_version": SCHEMA_VERSION,
-        "host": {"processor": _processor(), "cores": os.cpu_count(), "system": platform.platform(), "graphics": parts[0]["device"]},
+        "host": {**describe_host(), "graphics": parts[0]["device"]},
         "versions": {name: version(name) for name in ("moderngl", "numpy", "scipy", "pillow")},
         "settings": {
             "images": request.images,
@@ -151,49 +150,8 @@ def _results(request: RenderRequest, parts: list[dict[str, Any]]) -> dict[str, A
         "processor_ms_per_image": 1000.0 * sum(part["spent"] for part in parts) / len(stages["encode"]),
         "ready_seconds": max(part["ready"] for part in parts),
         # A handful of images may hold no drawing.
-        "stages_ms": {stage: _spread(values) for stage, values in stages.items() if values},
+        "stages_ms": {stage: spread(values) for stage, values in stages.items() if values},
     }
-
-
-def _spread(values: list[float]) -> dict[str, float]:
-    import numpy as np
-
-    low, median, high = np.percentile(values, [10, 50, 90])
-    return {"median": float(median), "p10": float(low), "p90": float(high)}
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text("utf8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()
-
-
-def validate(results: dict[str, Any]) -> None:
-    """Checks results against render.schema.json.
-
-    Raises:
-        UserError: they do not fit; the message says where.
-    """
-    import jsonschema
-
-    schema = json.loads(SCHEMA_PATH.read_text("utf8"))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(results):
-        where = "/".join(map(str, error.path)) or "top level"
-        raise UserError(f"render results break their schema at {where}: {error.message}")
-
-
-def write_results(results: dict[str, Any], path: Path) -> None:
-    """Writes results as JSON, atomically.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    from textedit_core.synthetic.shards import write_atomically
-
-    write_atomically(path, (json.dumps(results, indent=1) + "\n").encode())
 
 
 def format_table(results: dict[str, Any]) -> str:
@@ -206,6 +164,5 @@ def format_table(results: dict[str, Any]) -> str:
         f"{'stage':<10}{'ms within a process, median (10th to 90th percentile)':>56}",
     ]
     for stage, values in results["stages_ms"].items():
-        cell = f"{values['median']:.1f} ({values['p10']:.1f} to {values['p90']:.1f})"
-        lines.append(f"{stage:<10}{cell:>56}")
+        lines.append(f"{stage:<10}{spread_cell(values, 1):>56}")
     return "\n".join(lines)

@@ -7,7 +7,6 @@ ours, ours without bfloat16 (what the recipe alone gains), and the plain one. Wh
 from __future__ import annotations
 
 import dataclasses
-import json
 import tempfile
 import time
 from collections.abc import Callable
@@ -15,9 +14,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchmarks.host import describe_host
-from benchmarks.latency import spread, write_results
 from benchmarks.request import TrainSpeedRequest
+from benchmarks.results import describe_host, spread, spread_cell, validate
 from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
 
     from textedit_core.checkpoints.store import Checkpoint
     from textedit_core.training.editor_stage import EditorStage
-
-__all__ = ["format_table", "measure", "write_results"]
 
 SCHEMA_PATH = Path(__file__).with_name("train.schema.json")
 SCHEMA_VERSION = 1
@@ -60,7 +56,7 @@ def measure(request: TrainSpeedRequest) -> dict[str, Any]:
             results = _measured(request, checkpoint, Path(folder))
     finally:
         torch.set_num_threads(threads_before)
-    validate(results)
+    validate(results, SCHEMA_PATH)
     return results
 
 
@@ -182,20 +178,6 @@ def _results(
     }
 
 
-def validate(results: dict[str, Any]) -> None:
-    """Checks results against train.schema.json.
-
-    Raises:
-        UserError: they do not fit; the message says where.
-    """
-    import jsonschema
-
-    schema = json.loads(SCHEMA_PATH.read_text("utf8"))
-    for error in jsonschema.Draft202012Validator(schema).iter_errors(results):
-        where = "/".join(map(str, error.path)) or "top level"
-        raise UserError(f"training speed results break their schema at {where}: {error.message}")
-
-
 def format_table(results: dict[str, Any]) -> str:
     """Results as a plain text table."""
     settings, host, beforehand = results["settings"], results["host"], results["beforehand"]
@@ -206,12 +188,8 @@ def format_table(results: dict[str, Any]) -> str:
         f"{'loop':<24}{'images/s':>26}{'times the published loop':>28}",
     ]
     for key, name in names.items():
-        ratio = _cell(results["times_plain"][key], 2) if key in results["times_plain"] else "1"
-        lines.append(f"{name:<24}{_cell(results['images_per_s'][key], 1):>26}{ratio:>28}")
+        ratio = spread_cell(results["times_plain"][key], 2) if key in results["times_plain"] else "1"
+        lines.append(f"{name:<24}{spread_cell(results['images_per_s'][key], 1):>26}{ratio:>28}")
     once = f"{1000 * beforehand['first_prompt_s_per_face']:.0f} ms per face once in a run (loading included)"
     lines.append(f"before the first step: {once}; {beforehand['next_prompt_s']:.1f} s for every other prompt")
     return "\n".join(lines)
-
-
-def _cell(values: dict[str, float], digits: int) -> str:
-    return f"{values['median']:.{digits}f} ({values['p10']:.{digits}f} to {values['p90']:.{digits}f})"

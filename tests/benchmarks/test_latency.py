@@ -11,8 +11,9 @@ import pytest
 import torch
 
 from benchmarks.__main__ import main
-from benchmarks.latency import format_table, measure, paired_times, spread, validate
+from benchmarks.latency import SCHEMA_PATH, format_table, measure, paired_times
 from benchmarks.request import LatencyRequest
+from benchmarks.results import spread, validate
 from export.pipeline import ExportRequest, export
 from textedit_core.checkpoints.store import Checkpoint, write_index
 from textedit_core.errors import UsageError, UserError
@@ -37,7 +38,7 @@ def test_every_network_is_timed_in_its_runtime(
     arguments = ["latency", "--bundle", bundle, "--checkpoint", checkpoint.directory, "--iterations", 2, "--warmup", 1]
     assert main([str(argument) for argument in [*arguments, "--json", tmp_path / "latency.json"]]) == 0
     results = json.loads((tmp_path / "latency.json").read_text())
-    validate(results)
+    validate(results, SCHEMA_PATH)
     assert {part["part"] for part in results["parts"]} == {"encoder", "editors/smile", "decoder"}
     assert results["settings"] == {"threads": 1, "iterations": 2, "warmup": 1}
     printed = capsys.readouterr().out
@@ -92,11 +93,11 @@ def test_results_that_break_the_schema_are_named() -> None:
         "settings": {"threads": 1, "iterations": 1, "warmup": 1},
         "parts": [{"part": "encoder", "precision": "fp32", "runtime_ms": times, "eager_ms": dict(times), "ratio": dict(times)}],
     }
-    validate(results)
+    validate(results, SCHEMA_PATH)
     assert "2.00 (1.00 to 3.00)" in format_table(results)
     broken = copy.deepcopy(results)
     broken["parts"][0]["ratio"]["median"] = -1.0
     with pytest.raises(UserError, match="parts/0/ratio/median"):
-        validate(broken)
+        validate(broken, SCHEMA_PATH)
     with pytest.raises(UserError, match="top level.*extra"):
-        validate({**results, "extra": 1})
+        validate({**results, "extra": 1}, SCHEMA_PATH)

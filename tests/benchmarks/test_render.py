@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.render import format_table, measure, validate
+from benchmarks.render import SCHEMA_PATH, format_table, measure
 from benchmarks.request import RenderRequest
+from benchmarks.results import validate
 from textedit_core.errors import UsageError, UserError
 
 SPREAD = {"median": 2.0, "p10": 1.0, "p90": 3.0}
@@ -36,7 +37,7 @@ def test_images_are_drawn_and_timed(asset_tree: Path, tmp_path: Path, capsys: py
     arguments = ["render", "--assets", asset_tree, "--images", 3, "--workers", 1, "--resolution", 32, "--json", out]
     assert main([str(argument) for argument in arguments]) == 0
     results = json.loads(out.read_text())
-    validate(results)
+    validate(results, SCHEMA_PATH)
     assert results["settings"] == {"images": 3, "workers": 1, "resolution": 32, "assets": "tree"}
     assert "images/s at 32 px with 1 process(es)" in capsys.readouterr().out
 
@@ -58,9 +59,9 @@ def test_every_process_needs_an_image(tmp_path: Path) -> None:
 
 
 def test_results_that_break_the_schema_are_named() -> None:
-    validate(RESULTS)
+    validate(RESULTS, SCHEMA_PATH)
     assert "12.3 images/s" in format_table(RESULTS) and "2.0 (1.0 to 3.0)" in format_table(RESULTS)
     broken = copy.deepcopy(RESULTS)
     broken["stages_ms"]["draw"]["p10"] = 0  # type: ignore[index]
     with pytest.raises(UserError, match="stages_ms/draw/p10"):
-        validate(broken)
+        validate(broken, SCHEMA_PATH)

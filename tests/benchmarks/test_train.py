@@ -12,7 +12,8 @@ import torch
 
 from benchmarks.plain_mapper import PlainMapper
 from benchmarks.request import TrainSpeedRequest
-from benchmarks.train import format_table, measure, validate, write_results
+from benchmarks.results import validate, write_results
+from benchmarks.train import SCHEMA_PATH, format_table, measure
 from textedit_core.checkpoints.store import Checkpoint, write_index
 from textedit_core.errors import UsageError, UserError
 from textedit_core.training.editor_networks import load_frozen
@@ -36,7 +37,7 @@ def test_measurement_fits_its_schema_and_is_written(request_: TrainSpeedRequest,
     table = format_table(results)
     assert "published mapper loop" in table and "2 rounds, 1 thread(s)" in table
     with pytest.raises(UserError, match="break their schema at images_per_s"):
-        validate({**results, "images_per_s": {}})
+        validate({**results, "images_per_s": {}}, SCHEMA_PATH)
 
 
 def test_measuring_leaves_threads_and_checkpoint_alone(request_: TrainSpeedRequest) -> None:
