@@ -1,0 +1,155 @@
+"""What an importer takes and gives: the file as safely read, the tensors by this project's names, and an account of every key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from torch import Tensor
+
+from textedit_core.errors import UserError
+
+Kind = Literal["decoder", "mapping", "encoder", "identity", "clip", "editor", "latents"]
+Container = Literal["torch", "torchscript", "pickle", "safetensors", "npy", "onnx"]
+# An error names this many keys at most; the count is always given.
+NAMED_KEYS = 3
+
+
+@dataclass(frozen=True)
+class Source:
+    """A foreign file after it was safely read.
+
+    `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built);
+    it is a numpy array for "npy", and None for "onnx", whose importer reads the path itself.
+    """
+
+    path: Path
+    container: Container
+    content: Any
+
+
+@dataclass(frozen=True)
+class KeyReport:
+    """An account of every key of a foreign file, none left out. `missing` holds keys that a format may lack, with what stands in."""
+
+    used: tuple[str, ...]
+    ignored: dict[str, str] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Imported:
+    """One network of a foreign file, ready for a checkpoint.
+
+    `tensors` are the state dict of the network that `config` (a dataclass of textedit_core.config) builds, in fp32. For "latents" it is
+    {"w_plus": float32 [N,L,D]} and `config` is None. `companions` are further networks of the same file: the mapping network of a
+    generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report.
+    """
+
+    kind: Kind
+    format: str
+    config: Any
+    tensors: dict[str, Tensor]
+    report: KeyReport
+    companions: tuple[Imported, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Importer:
+    """One foreign format.
+
+    `recognises` looks at the content alone, never at the file's name, and reads no tensor's numbers. `read` gets the name that the user
+    put before the file (`--clip NAME=F`: a model's name, `--editor ID=F`: a prompt's id), "" without one.
+    """
+
+    format: str
+    kind: Kind
+    recognises: Callable[[Source], bool]
+    read: Callable[[Source, str], Imported]
+
+
+class KeyTable:
+    """Takes tensors out of a foreign state dict by name and shape, and keeps account.
+
+    Every key must end up taken or ignored: `report` raises for those left over. Names in errors and in the report begin with `prefix`,
+    where the state dict lies inside the file ("g_ema.").
+    """
+
+    def __init__(self, source: Path, tensors: Mapping[str, Any], prefix: str = "") -> None:
+        self._source, self._tensors, self._prefix = source, tensors, prefix
+        self._used: list[str] = []
+        self._ignored: dict[str, str] = {}
+        self._missing: dict[str, str] = {}
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._tensors
+
+    def keys(self) -> list[str]:
+        """The keys of the file, without the prefix."""
+        return list(self._tensors)
+
+    def shape(self, key: str) -> tuple[int, ...]:
+        """The shape of a tensor that is not taken yet.
+
+        Raises:
+            UserError: the key is missing or holds no tensor.
+        """
+        return tuple(self._tensor(key).shape)
+
+    def take(self, key: str, shape: tuple[int, ...]) -> Tensor:
+        """The tensor `key` as fp32, which must have `shape`.
+
+        Raises:
+            UserError: the key is missing, holds no tensor or has another shape.
+        """
+        tensor = self._tensor(key)
+        if tuple(tensor.shape) != shape:
+            found = list(tensor.shape)
+            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} has the shape {found}, not {list(shape)}; is the file damaged?")
+        self._used.append(key)
+        return tensor.detach().float()
+
+    def ignore(self, key: str, reason: str) -> None:
+        """Says why `key` is not needed."""
+        self._ignored[key] = reason
+
+    def ignore_prefix(self, prefix: str, reason: str) -> None:
+        """Ignores every key that begins with `prefix`."""
+        for key in self._tensors:
+            if key.startswith(prefix):
+                self.ignore(key, reason)
+
+    def lack(self, key: str, reason: str) -> None:
+        """Says what stands in for a key that the format may lack."""
+        self._missing[key] = reason
+
+    def report(self) -> KeyReport:
+        """The account of all keys.
+
+        Raises:
+            UserError: a key was neither taken nor ignored.
+        """
+        accounted = {*self._used, *self._ignored}
+        unknown = [self._prefix + key for key in self._tensors if key not in accounted]
+        if unknown:
+            named = ", ".join(unknown[:NAMED_KEYS])
+            raise UserError(f"{str(self._source)!r} has unknown keys: {named} ({len(unknown)} in all); is it of another variant?")
+        ignored = {self._prefix + key: reason for key, reason in self._ignored.items()}
+        missing = {self._prefix + key: reason for key, reason in self._missing.items()}
+        return KeyReport(tuple(self._prefix + key for key in self._used), ignored, missing)
+
+    def _tensor(self, key: str) -> Tensor:
+        if key not in self._tensors:
+            raise UserError(f"{str(self._source)!r} lacks {self._prefix}{key}; is the file whole, and of this format?")
+        tensor = self._tensors[key]
+        if not isinstance(tensor, Tensor):
+            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} is a {type(tensor).__name__}, not a tensor")
+        return tensor
+
+
+def name_unreadable(path: Path, problem: str) -> UserError:
+    """The error for a file whose container is damaged, truncated or unsafe."""
+    return UserError(f"{str(path)!r} cannot be imported: {problem}")
