@@ -14,7 +14,11 @@ from textedit_core.pixels import PixelSpec
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """Photo -> w_plus. `backbone` is a timm name; the last feature map is squeezed, flattened and mapped to the levels."""
+    """Photo -> w_plus. `kind` "compact": `backbone` is a timm name; its last feature map is squeezed, flattened and mapped to the levels.
+
+    "e4e" and "psp" are the imported encoders of those names: an IR-SE50 of the stage widths `widths` with a head per level; of the other
+    fields they read only sizes.
+    """
 
     backbone: str = "mobilenetv4_conv_small"
     img_resolution: int = 256
@@ -23,6 +27,8 @@ class EncoderConfig:
     squeeze_channels: int = 64
     hidden_dim: int = 512
     offset_rank: int = 32
+    kind: Literal["compact", "e4e", "psp"] = "compact"
+    widths: tuple[int, ...] = (64, 128, 256, 512)
 
 
 @dataclass(frozen=True)
@@ -54,7 +60,11 @@ class DecoderConfig:
 
 @dataclass(frozen=True)
 class EditorConfig:
-    """delta_w predictor: `num_blocks` residual layers of width `hidden_dim` per group; a switched-off group leaves its levels alone."""
+    """delta_w predictor: `num_blocks` residual layers of width `hidden_dim` per group; a switched-off group leaves its levels alone.
+
+    Imported editors are of another `kind`: StyleCLIP's "levels_mapper" has `num_blocks` layers of width `w_dim` per group, its
+    "single_mapper" one such network for all levels; a "direction" is the same for every face.
+    """
 
     num_ws: int = 12
     w_dim: int = 256
@@ -63,11 +73,17 @@ class EditorConfig:
     coarse: bool = True
     medium: bool = True
     fine: bool = True
+    kind: Literal["residual", "levels_mapper", "single_mapper", "direction"] = "residual"
 
 
 @dataclass(frozen=True)
 class ClipConfig:
-    """A small text-image model: a timm trunk and a causal text transformer meeting in `embed_dim` numbers."""
+    """A small text-image model: a timm trunk and a causal text transformer meeting in `embed_dim` numbers.
+
+    With `open_clip` it is instead the model that the open_clip library knows by that name, `quick_gelu` where its weights were trained
+    with that activation; image_size, embed_dim, context_length and vocab_size then say what that model has. Images are normalised by
+    `image_mean` and `image_std` of RGB in [0,1].
+    """
 
     embed_dim: int = 128
     image_size: int = 128
@@ -77,16 +93,25 @@ class ClipConfig:
     text_heads: int = 4
     context_length: int = 20
     vocab_size: int = 512
+    open_clip: str = ""
+    quick_gelu: bool = False
+    # Those of Radford et al. 2021.
+    image_mean: tuple[float, ...] = (0.48145466, 0.4578275, 0.40821073)
+    image_std: tuple[float, ...] = (0.26862954, 0.26130258, 0.27577711)
 
 
 @dataclass(frozen=True)
 class IdentityConfig:
-    """The compact identity net: a residual network on an image_size crop, trained with the ArcFace margin."""
+    """The compact identity net: a residual network on an image_size crop, trained with the ArcFace margin.
+
+    `kind` "ir_se50" is ArcFace's IR-SE50, whose sizes are fixed: embed_dim 512, image_size 112.
+    """
 
     embed_dim: int = 128
     image_size: int = 112
     widths: tuple[int, ...] = (32, 64, 128, 192)
     crop_fraction: float = 0.8
+    kind: Literal["compact", "ir_se50"] = "compact"
 
 
 @dataclass(frozen=True)
@@ -239,7 +264,8 @@ class Prompt:
     `wordings` and `neutral_wordings` say the same in other words; the embeddings of all wordings are averaged (Radford et al. 2021,
     section 3.1.4). `groups` are the level groups that the editor moves. `calibration` is the factor that the trained editor was
     multiplied with, and `reached` the share of the way from the neutral to the target text that strength 1 covers since then, both
-    for the record. `conditioned` prompts have no editor of their own: the checkpoint's text-conditioned editor serves them.
+    for the record. `conditioned` prompts have no editor of their own: the checkpoint's text-conditioned editor serves them. `editor`
+    describes an imported editor; None is one of the model's own.
     """
 
     id: str
@@ -255,6 +281,7 @@ class Prompt:
     calibration: float = 1.0
     reached: float | None = None
     conditioned: bool = False
+    editor: EditorConfig | None = None
 
 
 def text_editor_config(editor: EditorConfig) -> EditorConfig:
@@ -268,7 +295,10 @@ def prompt_from_dict(values: dict[str, Any]) -> Prompt:
     Raises:
         TypeError: a field is unknown, or id or text is missing.
     """
-    return Prompt(**_tuples(values))
+    frozen = _tuples(values)
+    if frozen.get("editor") is not None:
+        frozen["editor"] = EditorConfig(**frozen["editor"])
+    return Prompt(**frozen)
 
 
 # The neutral partner says all of the target but the change, so that the way between them is the change alone. Wordings of an expression
