@@ -18,7 +18,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"pixels", "latents", "config", "alignment", "html_page"},
-    {"decoder", "encoder", "editor", "perception"},
+    {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "face_editor"},
     {"judges"},

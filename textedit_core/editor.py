@@ -33,13 +33,19 @@ class GroupEditor(nn.Module):
         return self.leave(h)
 
 
-class _GroupedEditor(nn.Module):
-    def __init__(self, in_dim: int, config: EditorConfig) -> None:
+class LatentEditor(nn.Module):
+    """What every editor is: w_plus float [B,L,D] -> delta_w float [B,L,D], with networks for some level groups and zeros for the rest.
+
+    Args:
+        config: sizes.
+        slices: the levels of each group, in the order of the levels.
+        groups: the networks, each with a last layer `leave` to which its answer is proportional, for a positive factor.
+    """
+
+    def __init__(self, config: EditorConfig, slices: dict[str, slice], groups: dict[str, nn.Module]) -> None:
         super().__init__()
         self.num_ws, self.w_dim = config.num_ws, config.w_dim
-        self.slices = {name: part for name, part in level_groups(config.num_ws).items() if part.stop > part.start}
-        switched_on = {"coarse": config.coarse, "medium": config.medium, "fine": config.fine}
-        self.groups = nn.ModuleDict({name: GroupEditor(in_dim, config) for name in self.slices if switched_on[name]})
+        self.slices, self.groups = slices, nn.ModuleDict(groups)
 
     def move_only(self, names: Collection[str]) -> None:
         """Freezes every group but those named; a frozen group of an untrained editor returns zeros.
@@ -68,6 +74,19 @@ class _GroupedEditor(nn.Module):
             on = name in self.groups
             parts.append(self.groups[name](levels) if on else torch.zeros_like(levels[..., : self.w_dim]))
         return torch.cat(parts, dim=1)
+
+
+def present_groups(config: EditorConfig) -> tuple[dict[str, slice], list[str]]:
+    """The level groups that a network of this many levels has, and the names of those that are switched on."""
+    slices = {name: part for name, part in level_groups(config.num_ws).items() if part.stop > part.start}
+    switched_on = {"coarse": config.coarse, "medium": config.medium, "fine": config.fine}
+    return slices, [name for name in slices if switched_on[name]]
+
+
+class _GroupedEditor(LatentEditor):
+    def __init__(self, in_dim: int, config: EditorConfig) -> None:
+        slices, on = present_groups(config)
+        super().__init__(config, slices, {name: GroupEditor(in_dim, config) for name in on})
 
 
 class PromptEditor(_GroupedEditor):

@@ -12,7 +12,7 @@ from torch import Tensor
 from textedit_core.alignment import CropTransform, crop_face, paste_back
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.config import Prompt
-from textedit_core.editor import PromptEditor
+from textedit_core.editor import LatentEditor
 from textedit_core.errors import UsageError
 from textedit_core.latents import apply_edit
 from textedit_core.pixels import open_photo, save_image
@@ -30,7 +30,7 @@ class FaceEditor:
         self._pixels = checkpoint.config.pixel
         self._encoder = checkpoint.load_encoder()
         self._decoder = checkpoint.load_decoder()
-        self._editors: dict[str, PromptEditor] = {}
+        self._editors: dict[str, LatentEditor] = {}
         self._changes: dict[str, Tensor] = {}
         self._photo: Image.Image | None = None
         self._transform: CropTransform | None = None

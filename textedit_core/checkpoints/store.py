@@ -19,11 +19,14 @@ from torch import Tensor, nn
 
 from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, text_editor_config, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.e4e_encoder import PyramidEncoder, build_encoder
+from textedit_core.editor import LatentEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
 from textedit_core.errors import UserError, unknown_name
+from textedit_core.mapper_editor import build_editor
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import IdentityNet
+from textedit_core.perception.face_identity import IdentityNet, build_identity
+from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
 
@@ -49,8 +52,8 @@ class Checkpoint:
     provenance: dict[str, Any]
     files: dict[str, dict[str, Any]]
 
-    def load_encoder(self) -> Encoder:
-        return self._load("encoder.safetensors", Encoder(self.config.encoder))
+    def load_encoder(self) -> Encoder | PyramidEncoder:
+        return self._load("encoder.safetensors", build_encoder(self.config.encoder))
 
     def load_decoder(self) -> nn.Module:
         return self._load("decoder.safetensors", build_decoder(self.config.decoder))
@@ -58,15 +61,16 @@ class Checkpoint:
     def load_mapping(self) -> MappingNetwork:
         return self._load("mapping.safetensors", MappingNetwork(self.config.mapping))
 
-    def load_editor(self, prompt_id: str) -> PromptEditor:
-        """Loads one prompt's editor: its own, or what the text-conditioned one is for the prompt's text.
+    def load_editor(self, prompt_id: str) -> LatentEditor:
+        """Loads one prompt's editor: its own, an imported one, or what the text-conditioned one is for the prompt's text.
 
         Raises:
             UsageError: no such prompt; the message names those that exist.
         """
-        if self.prompt(prompt_id).conditioned:
+        prompt = self.prompt(prompt_id)
+        if prompt.conditioned:
             return self.load_text_editor().for_text(self.text_vector(prompt_id))
-        return self._load(f"editors/{prompt_id}.safetensors", PromptEditor(self.config.editor))
+        return self._load(f"editors/{prompt_id}.safetensors", build_editor(prompt.editor or self.config.editor))
 
     def load_text_editor(self) -> TextConditionedEditor:
         editor = TextConditionedEditor(text_editor_config(self.config.editor), self.config.clip.embed_dim)
@@ -81,8 +85,8 @@ class Checkpoint:
         tokenizer = PromptTokenizer.from_json(self._verified(TOKENIZER_NAME).read_text("utf8"))
         return self._load("clip.safetensors", ClipModel(self.config.clip, tokenizer))
 
-    def load_identity(self) -> IdentityNet:
-        return self._load("identity.safetensors", IdentityNet(self.config.identity))
+    def load_identity(self) -> IdentityNet | IRSE50:
+        return self._load("identity.safetensors", build_identity(self.config.identity))
 
     def prompt(self, prompt_id: str) -> Prompt:
         """Looks a prompt up by its id; raises UsageError naming those that exist."""

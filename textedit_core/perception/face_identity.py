@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from textedit_core.config import IdentityConfig
+from textedit_core.errors import unknown_name
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.resize import central_square, resize_square
 
-__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "ResidualBlock"]
+__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "ResidualBlock", "build_identity"]
 
 
 class ResidualBlock(nn.Module):
@@ -88,6 +89,17 @@ class IdentityNet(nn.Module):
 
     def _face(self, image: Tensor) -> Tensor:
         return resize_square(central_square(image, self.cfg.crop_fraction), self.cfg.image_size)
+
+
+def build_identity(config: IdentityConfig) -> IdentityNet | IRSE50:
+    """Builds the recogniser that `config.kind` names.
+
+    Raises:
+        UsageError: the kind is unknown.
+    """
+    if config.kind not in ("compact", "ir_se50"):
+        raise unknown_name("face recogniser", config.kind, ["compact", "ir_se50"], "the recognisers are")
+    return IRSE50() if config.kind == "ir_se50" else IdentityNet(config)
 
 
 class ArcFaceHead(nn.Module):

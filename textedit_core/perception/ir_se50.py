@@ -9,13 +9,16 @@ from __future__ import annotations
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textedit_core.perception.resize import central_square, resize_square
+from textedit_core.perception.resize import resize_square
 
 IMAGE_SIZE = 112
 EMBED_DIM = 512
-# The part of an FFHQ-aligned 256 px crop that ArcFace's tighter alignment covers: 188 of 256 pixels.
-CROP_FRACTION = 188 / 256
-_STAGES = ((64, 3), (128, 4), (256, 14), (512, 3))  # width and number of units: 50 layers in all
+# The part of an FFHQ-aligned photo of 256 px that ArcFace's tighter alignment covers, as pSp, e4e and StyleCLIP cut it out.
+ALIGNED_SIZE = 256
+CROP_ROWS, CROP_COLUMNS = slice(35, 223), slice(32, 220)
+# Widths of the four stages and the number of units in each: 50 layers in all.
+WIDTHS = (64, 128, 256, 512)
+BLOCKS = (3, 4, 14, 3)
 _SQUEEZE = 16
 _DROPOUT = 0.6
 
@@ -73,7 +76,7 @@ class IRSE50(nn.Module):
             nn.Linear(EMBED_DIM * 7 * 7, EMBED_DIM),
             nn.BatchNorm1d(EMBED_DIM),
         )
-        self.body = nn.Sequential(*_units())
+        self.body = ir_se50_body()
 
     def forward(self, face: Tensor) -> Tensor:
         """Maps an ArcFace-aligned face [B,3,112,112] in [-1,1] to raw embeddings [B,512]."""
@@ -81,14 +84,33 @@ class IRSE50(nn.Module):
 
     def embed(self, image: Tensor) -> Tensor:
         """Embeds FFHQ-aligned photos: RGB float [B,3,H,W] in [-1,1], any size, to unit-norm float32 [B,512]."""
-        face = resize_square(central_square(image, CROP_FRACTION), IMAGE_SIZE)
-        return F.normalize(self(face).float(), dim=-1)
+        return F.normalize(self(face_crop(image)).float(), dim=-1)
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        """Feature maps after each stage, fine to coarse, each [B,C,h,w], for a perceptual distance; image as in `embed`."""
+        x, maps, start = self.input_layer(face_crop(image)), [], 0
+        for count in BLOCKS:
+            for unit in self.body[start : start + count]:
+                x = unit(x)
+            start += count
+            maps.append(x)
+        return maps
 
 
-def _units() -> list[BottleneckUnit]:
-    units, in_channels = [], _STAGES[0][0]
-    for width, count in _STAGES:
+def face_crop(image: Tensor) -> Tensor:
+    """The face of FFHQ-aligned photos, RGB float [B,3,H,W] of any size -> float32 [B,3,112,112]: averaged to 256 px, cut, averaged."""
+    image = image.float()
+    # Averaging cannot enlarge.
+    smaller = min(image.shape[-2:]) < ALIGNED_SIZE
+    aligned = resize_square(image, ALIGNED_SIZE) if smaller else F.adaptive_avg_pool2d(image, ALIGNED_SIZE)
+    return F.adaptive_avg_pool2d(aligned[..., CROP_ROWS, CROP_COLUMNS], IMAGE_SIZE)
+
+
+def ir_se50_body(widths: tuple[int, ...] = WIDTHS) -> nn.Sequential:
+    """The 24 residual units, [B,widths[0],h,w] -> [B,widths[-1],h/16,w/16]; other widths than ArcFace's make a smaller network."""
+    units, in_channels = [], widths[0]
+    for width, count in zip(widths, BLOCKS, strict=True):
         for index in range(count):
             units.append(BottleneckUnit(in_channels, width, stride=2 if index == 0 else 1))
             in_channels = width
-    return units
+    return nn.Sequential(*units)

@@ -8,19 +8,20 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.e4e_encoder import PyramidEncoder
 from textedit_core.encoder import Encoder
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import IdentityNet
+from textedit_core.perception.face_identity import IRSE50, IdentityNet
 
 
 @dataclass(frozen=True)
 class FrozenNetworks:
     """Encoder, decoder and the two perception networks, in eval mode, without gradients of their own, channels last."""
 
-    encoder: Encoder
+    encoder: Encoder | PyramidEncoder
     decoder: nn.Module
     clip: ClipModel
-    identity: IdentityNet
+    identity: IdentityNet | IRSE50
 
     def preview(self, w_plus: Tensor) -> Tensor:
         """The face of w_plus [B,L,D] as float32 [B,3,R/2,R/2], about the size that the perception networks look at."""

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EncoderTraining
-from textedit_core.encoder import Encoder
+from textedit_core.e4e_encoder import build_encoder
 from textedit_core.latents import broadcast_w
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.losses.latent import level_spread_loss, w_norm_loss
@@ -37,7 +37,7 @@ class EncoderStage:
         with torch.no_grad():
             self.latents = checkpoint.load_mapping()(data.scene_codes).to(team.device)
         self.w_std = self.latents.std(0).square().mean().sqrt()
-        self.encoder = Encoder(checkpoint.config.encoder).to(team.device, memory_format=torch.channels_last)
+        self.encoder = build_encoder(checkpoint.config.encoder).to(team.device, memory_format=torch.channels_last)
         self.encoder.w_avg.copy_(self.latents.mean(0))
         identity, clip = checkpoint.load_identity().to(team.device), checkpoint.load_clip().to(team.device)
         self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2).to(team.device)

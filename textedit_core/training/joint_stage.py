@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, EncoderTraining, Prompt
-from textedit_core.editor import PromptEditor
+from textedit_core.e4e_encoder import PyramidEncoder
+from textedit_core.editor import LatentEditor
 from textedit_core.encoder import Encoder
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
@@ -137,14 +138,14 @@ class JointStage:
     def _calibrated(self, networks: nn.ModuleDict) -> dict[str, Prompt]:
         """Writes every editor at the strength that suits what the networks have become, and returns the prompts' records."""
         encoder, editors = networks["encoder"], networks["editors"]
-        assert isinstance(encoder, Encoder) and isinstance(editors, nn.ModuleDict)
+        assert isinstance(encoder, (Encoder, PyramidEncoder)) and isinstance(editors, nn.ModuleDict)
         around = FrozenNetworks(encoder, networks["decoder"], self.clip, self.identity)
         latents = encoder(self.images(calibration_rows(self.count)))
         sources = self.clip.encode_image(around.preview(latents))
         records = {}
         for name, averaged in editors.items():
             editor = copy.deepcopy(averaged)
-            assert isinstance(editor, PromptEditor)
+            assert isinstance(editor, LatentEditor)
             found = calibrated(self.prompts[name], editor, around, latents, sources, self.texts[name], self.recipe.completion)
             records[name] = found
             write_part(self.directory, f"editors/{name}", editor)

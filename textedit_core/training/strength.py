@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from textedit_core.config import Prompt
-from textedit_core.editor import PromptEditor
+from textedit_core.editor import LatentEditor
 from textedit_core.latents import apply_edit
 from textedit_core.perception.text_pairs import TextPair
 from textedit_core.training.editor_networks import FrozenNetworks
@@ -37,7 +37,7 @@ class Calibration:
 
 
 def calibrated(
-    prompt: Prompt, editor: PromptEditor, networks: FrozenNetworks, latents: Tensor, sources: Tensor, pair: TextPair, completion: float
+    prompt: Prompt, editor: LatentEditor, networks: FrozenNetworks, latents: Tensor, sources: Tensor, pair: TextPair, completion: float
 ) -> Prompt:
     """Scales an editor in place and returns its prompt's record, with all factors so far in `calibration`.
 
