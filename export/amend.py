@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from export import bundle, golden, manifest, parity
 from export.graphs import DECODER, ENCODER, editor_part, example_input, graph_spec
 from export.pipeline import ExportRequest, Networks, Plan, Progress, load, make_part, prompt_entry, provenance, reference_outputs
-from export.report import REPORT_FILE, write_report
+from export.report import REPORT_FILE, read_costs, write_report
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import load_part
 from textedit_core.errors import UserError, unknown_name
 
 if TYPE_CHECKING:
+    from export.cost import Cost
     from export.runtimes import Runner
     from textedit_core.checkpoints.store import Checkpoint
 
@@ -76,7 +77,7 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest
         )
         with bundle.staged(path) as root:
             _copy_kept(opened, root, kept)
-            _rewrite_report(opened, root, shrunk, {})
+            _rewrite_report(opened, root, shrunk, {}, ())
             return bundle.seal(root, shrunk, key)
 
 
@@ -101,7 +102,7 @@ def _with_editor(opened: bundle.Bundle, root: Path, prompt: str, networks: Netwo
     progress(target.name, "fold", part)
     graph = fold(networks.modules[part], example_input(spec))
     plan = Plan(target, precision, old.name, (spec,), root)
-    entry, runner = make_part(plan, spec, networks, graph, root, progress)
+    entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
     progress(target.name, "verify", f"{DECODER} on {prompt}")
     _require_decoder(opened, networks, precision)
     w_plus = golden.read_tensor(opened.file(golden.W_PLUS), spec.input.shape)
@@ -113,7 +114,7 @@ def _with_editor(opened: bundle.Bundle, root: Path, prompt: str, networks: Netwo
         golden=(*old.golden, case),
         provenance={**provenance(networks.checkpoint), "weights": old.provenance["weights"]},
     )
-    _rewrite_report(opened, root, grown, {part: runner})
+    _rewrite_report(opened, root, grown, {part: runner}, (cost,))
     return grown
 
 
@@ -125,13 +126,17 @@ def _require_decoder(opened: bundle.Bundle, networks: Networks, precision: str) 
     parity.require("decoder on the new prompt's edits", measured)
 
 
-def _rewrite_report(opened: bundle.Bundle, root: Path, changed: manifest.Manifest, fresh: dict[str, Runner]) -> None:
+def _rewrite_report(
+    opened: bundle.Bundle, root: Path, changed: manifest.Manifest, fresh: dict[str, Runner], new_costs: tuple[Cost, ...]
+) -> None:
     from export.samples import load_face
     from textedit_core.pixels import PixelSpec
 
     runners = {part.part: fresh.get(part.part) or load_part(opened, part.part) for part in changed.parts}
     face = load_face(opened.file(golden.INPUT), PixelSpec(**changed.pixels))
-    write_report(root, changed, [face], runners)
+    known = {cost.part: cost for cost in (*read_costs(opened), *new_costs)}
+    costs = tuple(known[part.part] for part in changed.parts if part.part in known)
+    write_report(root, changed, costs, [face], runners)
 
 
 def _copy_kept(opened: bundle.Bundle, root: Path, paths: list[str]) -> None:

@@ -127,6 +127,7 @@ def _planned(each: Any) -> dict[str, Any]:
 
 
 def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
+    costs = _costs(path)
     parts = [
         {
             "part": part.part,
@@ -137,6 +138,7 @@ def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
             "floor_db": part.parity.floor_db,
             "undelegated": part.undelegated,
             "kept_float": list(part.kept_float),
+            "cost": costs.get(part.part),
         }
         for part in manifest.parts
     ]
@@ -152,3 +154,11 @@ def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
         "signed": manifest.signature is not None,
         "checkpoint_id": manifest.provenance["checkpoint_id"],
     }
+
+
+def _costs(path: Path) -> dict[str, dict[str, Any]]:
+    from export.bundle import open_bundle
+    from export.report import read_costs
+
+    with open_bundle(path) as opened:
+        return {cost.part: {**dataclasses.asdict(cost), "gmac": cost.gmac} for cost in read_costs(opened)}

@@ -17,6 +17,7 @@ from textedit_core.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
+    from export.cost import Cost
     from export.lowering.result import Lowered
     from export.runtimes import Runner
     from export.samples import Samples
@@ -185,28 +186,30 @@ def build(
     """Fills an empty directory with one bundle and returns its manifest."""
     from export.report import write_report
 
-    entries, runners = [], {}
+    entries, costs, runners = [], [], {}
     for spec in each.parts:
-        entry, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress)
+        entry, cost, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress)
         entries.append(entry)
+        costs.append(cost)
     progress(each.target.name, "golden", "self-test vectors")
     cases = golden_cases(root, networks, entries, runners)
     draft = describe(each, networks, tuple(entries), cases)
     progress(each.target.name, "report", "report.html")
-    write_report(root, draft, networks.heldout.images, runners)
+    write_report(root, draft, tuple(costs), networks.heldout.images, runners)
     progress(each.target.name, "seal", "bundle.json")
     return bundle.seal(root, draft, key)
 
 
 def make_part(
     each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, root: Path, progress: Progress
-) -> tuple[manifest.PartEntry, Runner]:
-    """Quantizes, lowers and measures one network; returns its manifest entry and the loaded artifact.
+) -> tuple[manifest.PartEntry, Cost, Runner]:
+    """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
 
     Raises:
         UserError: not delegated, not finite or below the floor.
     """
     from export import parity, runtimes
+    from export.cost import cost_of
 
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +233,7 @@ def make_part(
         undelegated=lowered.undelegated,
         kept_float=kept,
     )
-    return entry, run
+    return entry, cost_of(spec.part, graph, lowered, entry.bytes), run
 
 
 def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> tuple[Lowered, tuple[str, ...]]:

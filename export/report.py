@@ -7,8 +7,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.cost import Cost, from_html
 from export.graphs import DECODER, ENCODER
 from export.manifest import Manifest, PartEntry, PromptEntry
+from export.report_costs import cost_section, counts_cell, size_cell
 from export.report_style import PROOFS, STYLE
 from export.targets import TARGETS
 from textedit_core.html_page import html_page, inline_picture
@@ -18,18 +20,20 @@ from textedit_core.pixels import PixelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from export.bundle import Bundle
     from export.runtimes import Runner
 
 REPORT_FILE = "report.html"
 FACES = 2
 
 
-def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
+def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
     """Writes report.html into a bundle; every picture in it comes out of the bundle's own lowered networks.
 
     Args:
         root: the bundle.
         manifest: its manifest; the list of files may still be empty.
+        costs: what its networks cost; one may be missing, if an older version wrote the bundle.
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
         runners: the loaded networks by part.
     """
@@ -39,6 +43,7 @@ def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runne
             _header(manifest),
             *(_prompt_section(prompt, faces) for prompt in manifest.prompts),
             _parts_section(manifest),
+            *([cost_section(costs)] if costs else []),
             _operations_section(manifest),
             _provenance_section(manifest),
             f"<section><h2>What the checks prove</h2><ul>{''.join(f'<li>{line}</li>' for line in PROOFS[manifest.target])}</ul></section>",
@@ -46,6 +51,11 @@ def write_report(root: Path, manifest: Manifest, images: Sequence[Tensor], runne
     )
     page = html_page(f"{manifest.name} for {manifest.target}", body, STYLE)
     (root / REPORT_FILE).write_text(page, "utf-8")
+
+
+def read_costs(opened: Bundle) -> tuple[Cost, ...]:
+    """What the networks of an opened bundle cost, from its report; none in a bundle of an older version."""
+    return from_html(opened.file(REPORT_FILE).read_text("utf-8"))
 
 
 class _Face:
@@ -77,7 +87,7 @@ def _header(manifest: Manifest) -> str:
         "backend": manifest.runtime.backend,
         "needs": manifest.runtime.min_os,
         "precision": precisions,
-        "networks": _size(total),
+        "networks": size_cell(total),
         "lowest parity": f"{min(part.parity.psnr_db for part in manifest.parts):.1f} dB",
     }
     cards = "".join(f"<div><dt>{key}</dt><dd>{escape(value)}</dd></div>" for key, value in facts.items())
@@ -106,7 +116,7 @@ def _part_row(part: PartEntry) -> str:
     cells = (
         f"<b>{escape(part.part)}</b>",
         part.precision,
-        _size(part.bytes),
+        size_cell(part.bytes),
         f"{part.parity.psnr_db:.1f} dB {bar}",
         f"{part.parity.floor_db:.0f} dB",
         f"{part.parity.max_abs_error:.3g}",
@@ -119,15 +129,11 @@ def _part_row(part: PartEntry) -> str:
 def _operations_section(manifest: Manifest) -> str:
     rows = []
     for part in manifest.parts:
-        left = "decided by the device" if part.undelegated is None else _counts(part.undelegated) or "none"
-        rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{_counts(part.operations)}</td><td>{left}</td></tr>")
+        left = "decided by the device" if part.undelegated is None else counts_cell(part.undelegated) or "none"
+        rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{counts_cell(part.operations)}</td><td>{left}</td></tr>")
     backend = escape(TARGETS[manifest.target].backend)
     head = f"<tr><th>network</th><th>operations</th><th>outside {backend}</th></tr>"
     return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
-
-
-def _counts(counts: dict[str, int]) -> str:
-    return ", ".join(f"{escape(name)}&nbsp;{number}" for name, number in sorted(counts.items()))
 
 
 def _provenance_section(manifest: Manifest) -> str:
@@ -138,7 +144,3 @@ def _provenance_section(manifest: Manifest) -> str:
     }
     rows = "".join(f"<tr><td><b>{key}</b></td><td>{escape(value)}</td></tr>" for key, value in facts.items())
     return f"<section><h2>Origin</h2><table>{rows}</table></section>"
-
-
-def _size(count: int) -> str:
-    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import warnings
 from collections.abc import Collection, Iterator
@@ -42,8 +43,9 @@ def lower(graph: nn.Module, example: Tensor, destination: Path, part: str) -> Lo
         edge = to_edge_transform_and_lower(_bare_trace(graph, example), partitioner=[XnnpackPartitioner()])
         lowered = _delegation(edge.exported_program().graph_module)
         _refuse_heavy(edge.exported_program().graph_module, part)
-        destination.write_bytes(edge.to_executorch().buffer)
-    return lowered
+        program = edge.to_executorch()
+        destination.write_bytes(program.buffer)
+    return dataclasses.replace(lowered, planned_bytes=_planned_bytes(program))
 
 
 def quantize(graph: nn.Module, calibration: list[Tensor], keep_float: Collection[str] = ()) -> fx.GraphModule:
@@ -101,7 +103,12 @@ def _delegation(graph_module: fx.GraphModule) -> Lowered:
         delegated += [_op_name(node) for node in nodes if node.op == "call_function"]
     undelegated = [_op_name(node) for node in _undelegated(graph_module)]
     operations = [name for name in [*delegated, *undelegated] if name not in _BOOKKEEPING]
-    return Lowered(count(operations), count(undelegated))
+    return Lowered(count(operations), count(undelegated), len(_delegates(graph_module)))
+
+
+def _planned_bytes(program: Any) -> int:
+    # Index 0 is reserved by the format and always empty.
+    return sum(program.executorch_program.execution_plan[0].non_const_buffer_sizes)
 
 
 def _delegates(graph_module: fx.GraphModule) -> list[tuple[str, Any]]:

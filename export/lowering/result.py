@@ -9,13 +9,20 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Lowered:
-    """A lowered network's operations by name, and those among them that no accelerated backend takes.
+    """A lowered network's operations, and those among them that no accelerated backend takes.
 
-    `undelegated` is None where the device's runtime decides that when it loads the file (Core ML, ONNX Runtime).
+    Attributes:
+        operations: all operations by name.
+        undelegated: those left to an interpreter; None where the device's runtime decides that when it loads the file (Core ML, ONNX
+            Runtime).
+        delegates: calls into an accelerated backend; None likewise.
+        planned_bytes: the arena that the runtime's memory plan asks for, delegates' own memory excluded; None where no plan is made.
     """
 
     operations: dict[str, int]
     undelegated: dict[str, int] | None = None
+    delegates: int | None = None
+    planned_bytes: int | None = None
 
 
 def count(names: Iterable[str]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, walk_files
 from export.golden import read_tensor
 from export.pipeline import ExportRequest, export
+from export.report import read_costs
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import verify
 from tests.export.conftest import BuildBundle
@@ -54,8 +55,19 @@ def test_report_is_self_contained_and_tells_what_was_measured(bundles: BuildBund
     page = (bundles("onnx") / "report.html").read_text("utf8")
     assert page.count("data:image/jpeg;base64,") == 2 * 5  # two faces: photo, reconstruction, three strengths
     assert "http" not in page and 'src="/' not in page
-    for fact in ("encoder", "editors/smile", "decoder", "a smile face", "CC0-1.0"):
+    for fact in ("encoder", "editors/smile", "decoder", "a smile face", "CC0-1.0", "GMAC"):
         assert fact in page
+
+
+def test_costs_are_in_the_summary(bundles: BuildBundle, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["inspect", str(bundles("android")), "--json"]) == 0
+    (summary,) = json.loads(capsys.readouterr().out)["bundles"]
+    for part in summary["parts"]:
+        cost = part["cost"]
+        assert cost["bytes"] == part["bytes"] and cost["delegates"] >= 1 and cost["undelegated"] == {}
+        assert cost["gmac"] > 0 and cost["activation_bytes"] > 0 and cost["planned_bytes"] > 0
+        # Eight bits per number of the heavy layers, and the small ones and the program around them.
+        assert cost["parameters"] < 8 * part["bytes"]
 
 
 def test_export_twice_gives_the_same_bytes(checkpoint: Checkpoint, bundles: BuildBundle, tmp_path: Path, repository: Path) -> None:
@@ -83,6 +95,8 @@ def test_prompts_come_and_go_alone(checkpoint: Checkpoint, onnx_bundle: Path) ->
     before = {path: (onnx_bundle / path).read_bytes() for path in walk_files(onnx_bundle)}
     grown = add_prompt(onnx_bundle, "child", checkpoint.directory, None, quiet)
     assert [prompt.id for prompt in grown.prompts] == ["smile", "child"]
+    with open_bundle(onnx_bundle) as opened:
+        assert [cost.part for cost in read_costs(opened)] == ["encoder", "editors/smile", "editors/child", "decoder"]
     for name in ("models/encoder.onnx", "models/decoder.onnx", "models/editors/smile.onnx", "golden/image.f32"):
         assert (onnx_bundle / name).read_bytes() == before[name]
     assert set(verify(onnx_bundle).golden_db) == {"encoder", "decoder", "editors/smile", "editors/child"}

@@ -1,0 +1,182 @@
+"""What a network costs to run: multiplications, weights, memory, and which operations an accelerated backend takes.
+
+Arithmetic and weights are counted on the folded graph, from the shapes that tracing gave its nodes; the lowered program says the rest.
+Costs lie in report.html as JSON, not in the manifest, whose reader on a phone has no use for them.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from textedit_core.errors import UserError
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx
+
+    from export.lowering.result import Lowered
+
+# Between these two lie the costs in report.html.
+_OPENING = '<script type="application/json" id="costs">'
+_CLOSING = "</script>"
+# Results of these share the memory of their input.
+_VIEWS = ("reshape", "view", "slice", "unsqueeze", "squeeze", "permute", "transpose", "expand", "flatten", "select")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One lowered network.
+
+    Attributes:
+        part: `encoder`, `decoder` or `editors/ID`.
+        macs: multiply-accumulates of one run, batch size 1, by operation.
+        parameters: numbers stored in the folded graph: weights, biases, constant noise.
+        bytes: size of the lowered file or directory.
+        activation_bytes: the most float32 activations that are needed at one moment when the folded graph runs in order; a network in
+            eight bits needs about a quarter.
+        planned_bytes: the arena that the runtime's own plan asks for, without what a delegate takes for itself; None where the file
+            does not say.
+        delegated: operations that an accelerated backend takes, by name; None where the device's runtime decides.
+        undelegated: those left to an interpreter; None likewise.
+        delegates: calls into an accelerated backend; None likewise. More than one means data copied in between.
+    """
+
+    part: str
+    macs: dict[str, int]
+    parameters: int
+    bytes: int
+    activation_bytes: int
+    planned_bytes: int | None = None
+    delegated: dict[str, int] | None = None
+    undelegated: dict[str, int] | None = None
+    delegates: int | None = None
+
+    @property
+    def gmac(self) -> float:
+        """Multiply-accumulates of one run, in units of 1e9."""
+        return sum(self.macs.values()) / 1e9
+
+
+def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int) -> Cost:
+    """The cost of one network.
+
+    Args:
+        part: its name.
+        graph: its folded graph, with shapes at its nodes.
+        lowered: what the backend made of it.
+        size: bytes of the lowered file.
+    """
+    return Cost(
+        part=part,
+        macs=macs_by_operation(graph),
+        parameters=parameter_count(graph),
+        bytes=size,
+        activation_bytes=peak_activation_bytes(graph),
+        planned_bytes=lowered.planned_bytes,
+        delegated=None if lowered.undelegated is None else _difference(lowered.operations, lowered.undelegated),
+        undelegated=lowered.undelegated,
+        delegates=lowered.delegates,
+    )
+
+
+def macs_by_operation(graph: fx.GraphModule) -> dict[str, int]:
+    """Multiply-accumulates of convolutions, linear layers and matrix products for one run, by operation; the rest counts nothing."""
+    counts: Counter[str] = Counter()
+    for node in graph.graph.nodes:
+        if node.op == "call_function" and operation_name(node) in _MACS:
+            counts[operation_name(node)] += _MACS[operation_name(node)](node)
+    return dict(sorted(counts.items()))
+
+
+def parameter_count(graph: fx.GraphModule) -> int:
+    """Numbers stored in a graph."""
+    return sum(value_of(node).numel() for node in graph.graph.nodes if node.op == "get_attr")
+
+
+def peak_activation_bytes(graph: fx.GraphModule) -> int:
+    """The largest sum of the activations that live at one moment, in bytes; stored constants are not among them."""
+    nodes = [node for node in graph.graph.nodes if node.op in ("placeholder", "call_function")]
+    last_use = {_owner(node): index for index, reader in enumerate(nodes) for node in reader.all_input_nodes}
+    for node in next(node for node in graph.graph.nodes if node.op == "output").all_input_nodes:
+        last_use[_owner(node)] = len(nodes)
+    alive: dict[Any, int] = {}
+    peak = 0
+    for index, node in enumerate(nodes):
+        if _owner(node) is node:
+            alive[node] = value_of(node).numel() * value_of(node).element_size()
+        peak = max(peak, sum(alive.values()))
+        alive = {kept: size for kept, size in alive.items() if last_use.get(kept, index) > index}
+    return peak
+
+
+def operation_name(node: fx.Node) -> str:
+    """`conv2d` for aten.conv2d.default."""
+    return getattr(node.target, "__name__", str(node.target)).removeprefix("aten.").split(".")[0]
+
+
+def value_of(node: fx.Node) -> Tensor:
+    """The shape and dtype that tracing found for a node, as a tensor without data."""
+    value = node.meta["val"]
+    return value[0] if isinstance(value, (list, tuple)) else value
+
+
+def as_html(costs: tuple[Cost, ...]) -> str:
+    """The costs as an element that a browser does not show and `from_html` reads."""
+    text = json.dumps([dataclasses.asdict(cost) for cost in costs], sort_keys=True).replace("<", "\\u003c")
+    return f"{_OPENING}{text}{_CLOSING}"
+
+
+def from_html(page: str) -> tuple[Cost, ...]:
+    """Reads what `as_html` wrote; a report of an older version has none.
+
+    Raises:
+        UserError: the element is there but is not what this version writes.
+    """
+    _, found, rest = page.partition(_OPENING)
+    if not found:
+        return ()
+    try:
+        return tuple(Cost(**values) for values in json.loads(rest.partition(_CLOSING)[0]))
+    except (ValueError, TypeError) as error:
+        raise UserError(f"report.html holds costs that this version does not read: {error}; export the bundle again") from None
+
+
+def _difference(whole: dict[str, int], part: dict[str, int]) -> dict[str, int]:
+    rest = Counter(whole)
+    rest.subtract(part)
+    return {name: number for name, number in sorted(rest.items()) if number > 0}
+
+
+def _owner(node: fx.Node) -> fx.Node:
+    while node.op == "call_function" and operation_name(node) in _VIEWS:
+        node = node.all_input_nodes[0]
+    return node
+
+
+def _convolution_macs(node: fx.Node) -> int:
+    # A weight is [out, in / groups, kernel]: every output value sums all of one filter.
+    return value_of(node).numel() * math.prod(value_of(node.all_input_nodes[1]).shape[1:])
+
+
+def _transposed_macs(node: fx.Node) -> int:
+    # A weight is [in, out / groups, kernel]: every input value is spread by all of one filter.
+    return value_of(node.all_input_nodes[0]).numel() * math.prod(value_of(node.all_input_nodes[1]).shape[1:])
+
+
+def _matrix_macs(node: fx.Node) -> int:
+    return value_of(node).numel() * value_of(node.all_input_nodes[0]).shape[-1]
+
+
+_MACS = {
+    "conv1d": _convolution_macs,
+    "conv2d": _convolution_macs,
+    "conv_transpose2d": _transposed_macs,
+    "linear": _matrix_macs,
+    "matmul": _matrix_macs,
+    "mm": _matrix_macs,
+    "bmm": _matrix_macs,
+}
