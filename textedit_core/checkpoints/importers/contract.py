@@ -38,6 +38,11 @@ class KeyReport:
     ignored: dict[str, str] = field(default_factory=dict)
     missing: dict[str, str] = field(default_factory=dict)
 
+    def joined(self, other: KeyReport, leave_out: str = "") -> KeyReport:
+        """Both accounts in one; `leave_out` is a key of `other` that holds what this report counts one by one."""
+        ignored = {key: reason for key, reason in other.ignored.items() if key != leave_out}
+        return KeyReport(self.used + other.used, {**self.ignored, **ignored}, {**self.missing, **other.missing})
+
 
 @dataclass(frozen=True)
 class Imported:
@@ -45,7 +50,8 @@ class Imported:
 
     `tensors` are the state dict of the network that `config` (a dataclass of textedit_core.config) builds, in fp32. For "latents" it is
     {"w_plus": float32 [N,L,D]} and `config` is None. `companions` are further networks of the same file: the mapping network of a
-    generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report.
+    generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report. `w_avg` float32 [D] or [L,D] is
+    the average latent that came with a generator.
     """
 
     kind: Kind
@@ -55,6 +61,7 @@ class Imported:
     report: KeyReport
     companions: tuple[Imported, ...] = ()
     notes: tuple[str, ...] = ()
+    w_avg: Tensor | None = None
 
 
 @dataclass(frozen=True)
