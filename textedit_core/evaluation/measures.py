@@ -101,17 +101,27 @@ def paired_difference(numbers: Measures, reference: Mapping[str, NDArray[np.floa
         return {name: estimate(numbers[name] - reference[name][list(chosen)], seed) for name in common}
 
 
-def measure_reconstruction(judges: Judges, photos: Shown, unedited: Shown, identities: NDArray[np.int64]) -> Measures:
+def measure_reconstruction(
+    judges: Judges, gallery: Shown, unedited: Shown, identities: NDArray[np.int64], chosen: Sequence[int]
+) -> Measures:
     """How well photos come back, per group [N]: PSNR, perceptual distance, identity, and whether the person is found again.
 
-    `identified` is 1 when, among all N photos, the one most like the reconstruction shows the same person.
+    Args:
+        judges: who judge.
+        gallery: all photos of the set.
+        unedited: the reconstructions [N] of the `chosen` photos.
+        identities: who is on each photo of the gallery.
+        chosen: rows of the gallery.
+
+    `identified` is 1 when, among all photos of the gallery, the one most like the reconstruction shows the same person.
     """
-    nearest = (unedited.identity @ photos.identity.T).argmax(1)
+    photos, people = gallery.rows(list(chosen)), identities[list(chosen)]
+    nearest = (unedited.identity @ gallery.identity.T).argmax(1)
     return {
         "psnr_db": psnr_db(unedited.images, photos.images),
         "perceptual": perceptual_distance(judges, unedited.images, photos.images),
         "identity_cosine": _cosine(unedited, photos),
-        "identified": (identities[nearest] == identities).astype(np.float64),
+        "identified": (identities[nearest] == people).astype(np.float64),
     }
 
 

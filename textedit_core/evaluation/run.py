@@ -131,10 +131,8 @@ def _head(request: EvaluateRequest, setting: Setting, main: Prepared) -> dict[st
 
 
 def _reconstruction(setting: Setting, prepared: Prepared) -> dict[str, Any]:
-    chosen = list(prepared.chosen)
-    identities = setting.truth.identities[chosen]
-    numbers = measure_reconstruction(setting.judges, setting.photos.rows(chosen), prepared.unedited, identities)
-    return {"groups": len(chosen), **summarise_plain(numbers, setting.seed)}
+    numbers = measure_reconstruction(setting.judges, setting.photos, prepared.unedited, setting.truth.identities, prepared.chosen)
+    return {"groups": len(prepared.chosen), **summarise_plain(numbers, setting.seed)}
 
 
 def _pictures(setting: Setting, main: Prepared, exported: Sequence[Prepared], results: dict[str, PromptResult]) -> Pictures:
