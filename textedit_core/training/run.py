@@ -147,7 +147,7 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
         if len(data) < MIN_IMAGES:
             raise UserError(f"{str(request.data)!r} has {len(data)} training images; a stage needs at least {MIN_IMAGES}: add more")
         directory = request.out / "checkpoint"
-        model = _fitted(model, data, directory)
+        model = _fitted(request.stage, model, data, directory)
         checkpoint = initialise_index(directory, model)
     stage = _build(request, model, data, heldout, checkpoint, team)
     reason = run(stage, request.loop, request.out, team, settings_of(request, len(data)))
@@ -195,13 +195,13 @@ def settings_of(request: TrainRequest, images: int) -> dict[str, Any]:
     return flat | ({"parts": request.parts} if request.stage == "joint" else {})
 
 
-def _fitted(model: ModelConfig, data: FaceDataset | PhotoFolder, directory: Path) -> ModelConfig:
-    """The preset with a mapping that takes the data's scene code; photographs have none, so what the checkpoint has stays."""
+def _fitted(stage: str, model: ModelConfig, data: FaceDataset | PhotoFolder, directory: Path) -> ModelConfig:
+    """The preset with a mapping that takes the data's scene code; a stage that reads no scene codes keeps what the checkpoint has."""
+    if stage in PHOTO_STAGES and (directory / INDEX_NAME).is_file():
+        return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)
     if isinstance(data, FaceDataset):
         return dataclasses.replace(model, mapping=dataclasses.replace(model.mapping, z_dim=data.scene_codes.shape[1]))
-    if not (directory / INDEX_NAME).is_file():
-        return model
-    return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)
+    return model
 
 
 def _build(request: TrainRequest, model: ModelConfig, data: Any, heldout: Any, checkpoint: Checkpoint, team: Team) -> Stage:

@@ -15,6 +15,7 @@ from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.config import DecoderTraining, EditorTraining, LoopConfig, Prompt
 from textedit_core.errors import UsageError, UserError
 from textedit_core.training import loop
+from textedit_core.training.data import FaceDataset
 from textedit_core.training.run import TrainRequest, train
 
 PACE = LoopConfig(images=48, batch_size=8, learning_rate=1e-3, warmup_images=8, sample_images=16, log_steps=2)
@@ -179,3 +180,15 @@ def test_switched_off_groups_return_zero_and_unknown_ones_are_refused(own_run: P
     assert delta_w[:, :4].abs().max() > 0.0 and delta_w[:, 4:].abs().max() == 0.0  # coarse is levels 0 to 3
     with pytest.raises(UsageError, match="'fin'.*coarse, fine, medium"):
         train(dataclasses.replace(request, prompt=Prompt("other", "a child"), editor=EditorTraining(groups=("fin",))))
+
+
+def test_an_editor_trains_on_faces_of_another_world(tiny_checkpoint: Checkpoint, noise_dataset: Path) -> None:
+    # The checkpoint's mapping reads 8 numbers of a scene, the dataset's faces have 5: an editor looks at pictures alone.
+    codes = FaceDataset(noise_dataset, "train", 32).scene_codes.shape[1]
+    assert codes != tiny_checkpoint.config.mapping.z_dim
+    prompt = Prompt("old", "a female adult", "a female child")
+    loop = LoopConfig(images=8, batch_size=4, device="cpu")
+    request = TrainRequest("editor", "tiny", noise_dataset, tiny_checkpoint.directory.parent, loop, prompt)
+    assert train(request).config == tiny_checkpoint.config
+    with pytest.raises(UserError, match="another config"):
+        train(dataclasses.replace(request, stage="decoder"))
