@@ -27,6 +27,7 @@ from textedit_core.mapper_editor import build_editor
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet, build_identity
 from textedit_core.perception.ir_se50 import IRSE50
+from textedit_core.perception.open_clip_model import OpenClipModel
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
 
@@ -34,6 +35,8 @@ FORMAT_VERSION = 1
 INDEX_NAME = "checkpoint.json"
 TOKENIZER_NAME = "clip_tokenizer.json"
 TEXT_EDITOR = "text_editor"
+LATENTS = "latents"
+LATENT_AVERAGE = "latent_average"
 # Prompt ids and file names: no empty, dotted or absolute parts.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
 REFERENCE = Path(__file__).resolve().parent.parent / "reference"
@@ -81,12 +84,22 @@ class Checkpoint:
         prompt = self.prompt(prompt_id)
         return text_vector(embed_prompt(self.load_clip(), prompt), prompt.calibration)
 
-    def load_clip(self) -> ClipModel:
-        tokenizer = PromptTokenizer.from_json(self._verified(TOKENIZER_NAME).read_text("utf8"))
+    def load_clip(self) -> ClipModel | OpenClipModel:
+        if self.config.clip.open_clip:
+            return self._load("clip.safetensors", OpenClipModel(self.config.clip))
+        tokenizer = PromptTokenizer.from_json(self.verified(TOKENIZER_NAME).read_text("utf8"))
         return self._load("clip.safetensors", ClipModel(self.config.clip, tokenizer))
 
     def load_identity(self) -> IdentityNet | IRSE50:
         return self._load("identity.safetensors", build_identity(self.config.identity))
+
+    def load_latents(self) -> Tensor:
+        """Imported latents of real photos, w_plus float32 [N,L,D]."""
+        return load_file(str(self.verified(f"{LATENTS}.safetensors")))["w_plus"]
+
+    def load_w_avg(self) -> Tensor:
+        """The average latent that came with an imported generator, float32 [D] or [L,D]."""
+        return load_file(str(self.verified(f"{LATENT_AVERAGE}.safetensors")))["w_avg"]
 
     def prompt(self, prompt_id: str) -> Prompt:
         """Looks a prompt up by its id; raises UsageError naming those that exist."""
@@ -97,9 +110,14 @@ class Checkpoint:
     def faces(self, split: str) -> list[Path]:
         """Aligned sample faces of split "calibration" or "heldout", sorted by name, each checked against its hash."""
         names = sorted(name for name in self.files if name.startswith(f"faces/{split}/"))
-        return [self._verified(name) for name in names]
+        return [self.verified(name) for name in names]
 
-    def _verified(self, name: str) -> Path:
+    def verified(self, name: str) -> Path:
+        """The path of one of the checkpoint's files, checked against its hash.
+
+        Raises:
+            UserError: it is missing or damaged.
+        """
         path = self.directory / name
         if name not in self.files or not path.is_file():
             raise UserError(f"checkpoint {str(self.directory)!r} has no {name}; train it or point --checkpoint elsewhere")
@@ -108,7 +126,7 @@ class Checkpoint:
         return path
 
     def _load(self, name: str, module: Module) -> Module:
-        load_weights(module, self._verified(name))
+        load_weights(module, self.verified(name))
         return module.eval().requires_grad_(False)
 
 
@@ -139,10 +157,15 @@ def _from_index(directory: Path, index: dict[str, Any]) -> Checkpoint:
         )
     prompts = {entry["id"]: prompt_from_dict(entry) for entry in index["prompts"]}
     for name in [*prompts, *index["files"]]:
-        if not _SAFE_NAME.fullmatch(name):
+        if not is_safe_name(name):
             raise UserError(f"{str(directory / INDEX_NAME)!r} holds the name {name!r}, which could leave the folder; restore the index")
     config = model_config_from_dict(index["config"])
     return Checkpoint(directory, index["checkpoint_id"], config, prompts, index["provenance"], index["files"])
+
+
+def is_safe_name(name: str) -> bool:
+    """Whether a prompt's id or a file's name stays inside the folder: no empty, dotted or absolute parts."""
+    return _SAFE_NAME.fullmatch(name) is not None
 
 
 def load_weights(module: nn.Module, path: Path) -> None:

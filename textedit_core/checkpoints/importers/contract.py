@@ -51,7 +51,7 @@ class Imported:
     `tensors` are the state dict of the network that `config` (a dataclass of textedit_core.config) builds, in fp32. For "latents" it is
     {"w_plus": float32 [N,L,D]} and `config` is None. `companions` are further networks of the same file: the mapping network of a
     generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report. `w_avg` float32 [D] or [L,D] is
-    the average latent that came with a generator.
+    the average latent that came with a generator; `text` is what an editor's file says that it does, "" where it says nothing.
     """
 
     kind: Kind
@@ -62,6 +62,7 @@ class Imported:
     companions: tuple[Imported, ...] = ()
     notes: tuple[str, ...] = ()
     w_avg: Tensor | None = None
+    text: str = ""
 
 
 @dataclass(frozen=True)

@@ -10,18 +10,32 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from textedit_core.checkpoints.importers import latents_file, stylegan2_nvidia, stylegan2_rosinality
+from textedit_core.checkpoints.importers import (
+    e4e,
+    global_direction,
+    ir_se50,
+    latents_file,
+    open_clip_file,
+    styleclip_mapper,
+    stylegan2_nvidia,
+    stylegan2_rosinality,
+)
 from textedit_core.checkpoints.importers.contract import Importer, Kind, Source, name_unreadable
 from textedit_core.checkpoints.importers.torch_file import LEGACY_START, read_legacy, read_pickle, read_zip
 from textedit_core.errors import UserError
 
-# The order does not matter: the formats exclude each other.
+# The order matters for arrays alone, which may be latents or a direction; all other formats exclude each other.
 IMPORTERS: dict[str, Importer] = {
     importer.format: importer
     for importer in (
         stylegan2_rosinality.IMPORTER,
         stylegan2_nvidia.IMPORTER,
         latents_file.IMPORTER,
+        e4e.IMPORTER,
+        ir_se50.IMPORTER,
+        open_clip_file.IMPORTER,
+        styleclip_mapper.IMPORTER,
+        global_direction.IMPORTER,
     )
 }
 _NPY_START = b"\x93NUMPY"
@@ -93,14 +107,15 @@ def detect(source: Source, kind: Kind | None = None) -> Importer:
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
         known = ", ".join(sorted(IMPORTERS))
-        raise UserError(f"{str(source.path)!r} is of no known format ({_outline(source)}); the formats are: {known}")
+        raise UserError(f"{str(source.path)!r} is of no known format ({outline(source)}); the formats are: {known}")
     matching = [importer for importer in fitting if kind in (None, importer.kind)]
     if not matching:
         raise UserError(f"{str(source.path)!r} is a {fitting[0].kind} ({fitting[0].format}), not a {kind}; give it as --{fitting[0].kind}")
     return matching[0]
 
 
-def _outline(source: Source) -> str:
+def outline(source: Source) -> str:
+    """What the file holds, in a few words."""
     if isinstance(source.content, dict):
         keys = [str(key) for key in source.content]
         return f"a {source.container} file with {len(keys)} keys: {', '.join(keys[:3])}" if keys else f"an empty {source.container} file"
