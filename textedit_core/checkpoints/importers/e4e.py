@@ -67,8 +67,8 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _config(table: KeyTable, options: dict[str, Any], source: Source) -> EncoderConfig:
-    channels = table.shape("input_layer.0.weight")[1:2]
-    if channels != (3,):
+    channels = table.shape("input_layer.0.weight")[1]
+    if channels != 3:
         raise UserError(f"{str(source.path)!r} encodes images of {channels} channels, not photos (3); import an encoder of photos")
     levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})  # noqa: SIM118
     # Each convolution of a coarse head halves its map, until one pixel is left.
