@@ -110,7 +110,9 @@ def detect(source: Source, kind: Kind | None = None) -> Importer:
         raise UserError(f"{str(source.path)!r} is of no known format ({outline(source)}); the formats are: {known}")
     matching = [importer for importer in fitting if kind in (None, importer.kind)]
     if not matching:
-        raise UserError(f"{str(source.path)!r} is a {fitting[0].kind} ({fitting[0].format}), not a {kind}; give it as --{fitting[0].kind}")
+        raise UserError(
+            f"{str(source.path)!r} is of kind {fitting[0].kind} ({fitting[0].format}), not {kind}; give it as --{fitting[0].kind}"
+        )
     return matching[0]
 
 

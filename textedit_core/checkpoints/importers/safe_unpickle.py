@@ -179,11 +179,13 @@ def scan(stream: io.BytesIO, path: Path) -> bytes:
     Raises:
         UserError: it is no whole program, claims more bytes than there are, or numbers memo slots beyond its length.
     """
-    start = stream.tell()
+    start, size = stream.tell(), stream.getbuffer().nbytes
     try:
         for count, (opcode, argument, _) in enumerate(pickletools.genops(stream)):
             if opcode.name in _NUMBERED_PUTS and int(argument or 0) > count:
                 raise name_unreadable(path, f"its program claims memo slot {argument} at step {count}")
+            if opcode.name == "FRAME" and int(argument or 0) > size - stream.tell():
+                raise name_unreadable(path, f"its program claims a frame of {argument} bytes, but is cut short")
     except UserError:
         raise
     except Exception as error:  # pickletools raises whatever a malformed argument leads to

@@ -1,0 +1,221 @@
+"""Foreign files -> an ordinary checkpoint of this project: the parts are read, held against each other, and written as one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from textedit_core.checkpoints.imported_config import fitted_editors, imported_config
+from textedit_core.checkpoints.importers.contract import Imported, Kind
+from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
+from textedit_core.checkpoints.importers.import_report import as_json, describe
+from textedit_core.checkpoints.sample_faces import copy_faces
+from textedit_core.checkpoints.store import (
+    LATENT_AVERAGE,
+    LATENTS,
+    Checkpoint,
+    file_entry,
+    is_safe_name,
+    open_checkpoint,
+    save_weights,
+    write_index,
+)
+from textedit_core.config import Prompt
+from textedit_core.errors import UsageError, UserError
+
+REPORT_NAME = "import_report.json"
+# The keys of Imported.kind that have one file each; editors have one per prompt.
+_PART_FILES: dict[Kind, str] = {
+    "decoder": "decoder",
+    "mapping": "mapping",
+    "encoder": "encoder",
+    "identity": "identity",
+    "clip": "clip",
+    "latents": LATENTS,
+}
+
+
+@dataclass(frozen=True)
+class ImportRequest:
+    """What to import into the folder `out`, which must not exist.
+
+    `clip` and `editors` come with a name: the text-image model's, the prompt's id. `base` is a checkpoint whose other parts are taken
+    over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base, or else of the
+    reference model.
+    """
+
+    out: Path
+    decoder: Path | None = None
+    encoder: Path | None = None
+    identity: Path | None = None
+    clip: tuple[str, Path] | None = None
+    editors: dict[str, Path] = field(default_factory=dict)
+    latents: Path | None = None
+    base: Path | None = None
+    faces: Path | None = None
+    name: str = "imported"
+
+    def files(self) -> list[tuple[str, Kind, str, Path]]:
+        """(part, kind, name, file) of each file, in the order in which they are read; an editor's part is "editors/ID"."""
+        single: list[tuple[Kind, Path | None]] = [("decoder", self.decoder), ("encoder", self.encoder), ("identity", self.identity)]
+        found: list[tuple[str, Kind, str, Path]] = [(kind, kind, "", path) for kind, path in single if path is not None]
+        if self.clip is not None:
+            found.append(("clip", "clip", *self.clip))
+        found += [(f"editors/{prompt_id}", "editor", prompt_id, path) for prompt_id, path in self.editors.items()]
+        if self.latents is not None:
+            found.append(("latents", "latents", "", self.latents))
+        return found
+
+
+def import_checkpoint(request: ImportRequest, say: Callable[[str], None] = lambda _: None) -> Checkpoint:
+    """Reads all files, checks that they fit together and writes the checkpoint; nothing is left behind when something fails.
+
+    `say` gets a description of each imported network. The full account of keys lies in the folder as import_report.json.
+
+    Raises:
+        UsageError: nothing to import, or no decoder.
+        UserError: `out` exists, or a file is damaged, unsafe, of another kind, or does not fit the others.
+    """
+    _check(request)
+    base = open_checkpoint(request.base) if request.base is not None else None
+    parts: dict[str, Imported] = {}
+    sources: dict[str, dict[str, Any]] = {}
+    for part, kind, name, path in request.files():
+        imported = import_file(path, kind, name)
+        say(describe(imported))
+        parts[part] = imported
+        _add_companions(parts, imported)
+        sources[part] = {"file": path.name, **file_entry(path), "format": imported.format}
+    return _written(request, base, parts, sources)
+
+
+def _add_companions(parts: dict[str, Imported], imported: Imported) -> None:
+    """What came in the same file, unless a file of its own brought it, or its owner's place is taken."""
+    for companion in imported.companions:
+        if companion.kind not in parts:
+            parts[companion.kind] = companion
+            _add_companions(parts, companion)
+
+
+def import_file(path: Path, kind: Kind | None = None, name: str = "") -> Imported:
+    """Reads one foreign file.
+
+    Raises:
+        UserError: it is damaged, unsafe, of no known format or not of this kind.
+    """
+    source = open_source(path)
+    return detect(source, kind).read(source, name)
+
+
+def inspect_file(path: Path) -> str:
+    """Several lines about what a file is, and what an import would make of it.
+
+    Raises:
+        UserError: it cannot be read, is unsafe, or is of a known format but damaged.
+    """
+    source = open_source(path)
+    fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
+    if not fitting:
+        return f"{path.name}: {outline(source)}, of no known format"
+    return "\n".join([f"{path.name}: {outline(source)}", *(describe(importer.read(source, "")) for importer in fitting)])
+
+
+def _check(request: ImportRequest) -> None:
+    if not request.files():
+        raise UsageError("nothing to import: give --decoder, --encoder, --identity, --clip, --editor or --latents")
+    if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
+        raise UserError(f"{str(request.out)!r} exists already; choose another --out")
+    for name in (request.name, *request.editors):
+        if not is_safe_name(name):
+            raise UsageError(f"{name!r} is no name for a file; use letters, digits, - and _")
+
+
+def _written(request: ImportRequest, base: Checkpoint | None, parts: dict[str, Imported], sources: dict[str, Any]) -> Checkpoint:
+    config = imported_config(request.name, base, parts)
+    parts = fitted_editors(parts, config)
+    scratch = _scratch_beside(request.out)
+    try:
+        if base is not None:
+            _copy_parts(base, scratch, replaced=set(parts))
+        for part, imported in parts.items():
+            save_weights(imported.tensors, scratch / f"{_PART_FILES.get(imported.kind, part)}.safetensors", torch.float32)
+        w_avg = _average_latent(parts)
+        if w_avg is not None:
+            save_weights({"w_avg": w_avg}, scratch / f"{LATENT_AVERAGE}.safetensors", torch.float32)
+        copy_faces(request.faces, base, scratch)
+        report = {part: as_json(imported) for part, imported in parts.items()}
+        (scratch / REPORT_NAME).write_text(json.dumps(report, indent=1) + "\n", "utf8")
+        provenance = {**(base.provenance if base is not None else {}), "imported": sources}
+        _try_out(write_index(scratch, config, _prompts(base, parts), provenance), parts)
+        _move(scratch, request.out)
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+    return open_checkpoint(request.out)
+
+
+def _scratch_beside(out: Path) -> Path:
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        return Path(tempfile.mkdtemp(dir=out.parent, prefix=".importing-"))
+    except OSError as error:
+        raise UserError(f"cannot write {str(out)!r}: {error.strerror}") from None
+
+
+def _move(scratch: Path, out: Path) -> None:
+    try:
+        scratch.chmod(0o755)
+        scratch.replace(out)
+    except OSError as error:
+        raise UserError(f"cannot write {str(out)!r}: {error.strerror}") from None
+
+
+def _copy_parts(base: Checkpoint, scratch: Path, replaced: set[str]) -> None:
+    # A mapping network and an average latent belong to the decoder that they came with.
+    stale = {"mapping", LATENT_AVERAGE} if "decoder" in replaced else set()
+    for name in base.files:
+        if name.removesuffix(".safetensors") in replaced | stale or name.startswith("faces/"):
+            continue
+        (scratch / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(base.verified(name), scratch / name)
+
+
+def _average_latent(parts: dict[str, Imported]) -> Tensor | None:
+    """The decoder's own average latent, or the one that its encoder came with."""
+    found = [part.w_avg for kind in ("decoder", "encoder") if (part := parts.get(kind)) is not None and part.w_avg is not None]
+    return found[0] if found else None
+
+
+def _prompts(base: Checkpoint | None, parts: dict[str, Imported]) -> list[Prompt]:
+    prompts = dict(base.prompts) if base is not None else {}
+    for part, imported in parts.items():
+        if imported.kind == "editor":
+            prompt_id = part.removeprefix("editors/")
+            known = prompts.get(prompt_id, Prompt(prompt_id, imported.text or prompt_id.replace("_", " ")))
+            prompts[prompt_id] = dataclasses.replace(known, editor=imported.config, conditioned=False)
+    return list(prompts.values())
+
+
+def _try_out(checkpoint: Checkpoint, parts: dict[str, Imported]) -> None:
+    """Builds every network from what was written, strictly."""
+    loaders: dict[str, Callable[[], object]] = {
+        "decoder": checkpoint.load_decoder,
+        "mapping": checkpoint.load_mapping,
+        "encoder": checkpoint.load_encoder,
+        "identity": checkpoint.load_identity,
+        "clip": checkpoint.load_clip,
+        "latents": checkpoint.load_latents,
+    }
+    for part, imported in parts.items():
+        if imported.kind == "editor":
+            checkpoint.load_editor(part.removeprefix("editors/"))
+        else:
+            loaders[imported.kind]()
