@@ -330,7 +330,7 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
 
 # What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Fine
 # levels hold colour and contrast, by which a shape can please the text-image model without becoming one.
-_EXPRESSION = EditorTraining(groups=("coarse", "medium"))
+_EXPRESSION = EditorTraining(groups=("coarse", "medium"), identity_weight=0.5)
 _COLOUR = EditorTraining(groups=("medium", "fine"))
 EDITOR_RECIPES: dict[str, EditorTraining] = {
     "smile": _EXPRESSION,
@@ -338,7 +338,7 @@ EDITOR_RECIPES: dict[str, EditorTraining] = {
     "sad": _EXPRESSION,
     "angry": _EXPRESSION,
     "eyes_closed": _EXPRESSION,
-    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.02, latent_weight=0.01),
+    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3, latent_weight=0.01),
     "aged": EditorTraining(identity_weight=0.05, latent_weight=0.02),
     "glasses": EditorTraining(identity_weight=0.1),
     "sketch": EditorTraining(identity_weight=0.05, latent_weight=0.02),
