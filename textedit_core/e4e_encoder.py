@@ -65,7 +65,7 @@ class PyramidEncoder(nn.Module):
         offsets = [head(features) for head, features in zip(self.heads, seen, strict=True)]
         if self.from_base:
             offsets = [offsets[0], *(offset + offsets[0] for offset in offsets[1:])]
-        return torch.stack(offsets, dim=1) + self.w_avg
+        return torch.cat([offset.unsqueeze(1) for offset in offsets], dim=1) + self.w_avg
 
     def _pyramid(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         x, maps = self.stem(image), []
