@@ -45,17 +45,23 @@ class MappingConfig:
 
 @dataclass(frozen=True)
 class DecoderConfig:
-    """w_plus -> image. `channels` maps each resolution from 4 px up to a width; mobile ends at half the image's size."""
+    """w_plus -> image. `channels` maps each resolution from 4 px up to a width; the mobile kinds end at half the image's size.
 
-    kind: Literal["mobile", "stylegan2"] = "mobile"
+    "mobile_stylegan" is MobileStyleGAN, of imported weights.
+    """
+
+    kind: Literal["mobile", "stylegan2", "mobile_stylegan"] = "mobile"
     img_resolution: int = 256
     w_dim: int = 256
     channels: tuple[tuple[int, int], ...] = ((4, 256), (8, 256), (16, 256), (32, 192), (64, 96), (128, 32))
 
     @property
     def num_ws(self) -> int:
-        """L: one w per modulated convolution plus the last to_rgb (StyleGAN2: 2*log2(R)-2; mobile has one level less)."""
-        return 2 * len(self.channels)
+        """L: one w per modulated convolution plus the last to_rgb (StyleGAN2: 2*log2(R)-2; mobile has one level less).
+
+        MobileStyleGAN has three levels per block and two before them.
+        """
+        return 3 * len(self.channels) - 1 if self.kind == "mobile_stylegan" else 2 * len(self.channels)
 
 
 @dataclass(frozen=True)

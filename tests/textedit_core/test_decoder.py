@@ -170,7 +170,7 @@ def test_mobile_detail_adds_to_the_enlarged_preview() -> None:
 
 
 def test_unknown_decoder_names_those_that_exist() -> None:
-    with pytest.raises(UsageError, match="unknown decoder 'vae'; the decoders are: mobile, stylegan2"):
+    with pytest.raises(UsageError, match="unknown decoder 'vae'; the decoders are: mobile, mobile_stylegan"):
         build_decoder(DecoderConfig(kind="vae"))  # type: ignore[arg-type]
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 from textedit_core.config import DecoderConfig
 from textedit_core.decoder.mapping import MappingNetwork
 from textedit_core.decoder.mobile import MobileDecoder
+from textedit_core.decoder.mobile_stylegan import MobileStyleGANDecoder
 from textedit_core.decoder.stylegan2 import StyleGAN2Decoder
 from textedit_core.errors import unknown_name
 
-DECODERS: dict[str, type[MobileDecoder] | type[StyleGAN2Decoder]] = {
+Decoder = MobileDecoder | StyleGAN2Decoder | MobileStyleGANDecoder
+DECODERS: dict[str, type[MobileDecoder] | type[StyleGAN2Decoder] | type[MobileStyleGANDecoder]] = {
     "mobile": MobileDecoder,
     "stylegan2": StyleGAN2Decoder,
+    "mobile_stylegan": MobileStyleGANDecoder,
 }
 
 
-def build_decoder(config: DecoderConfig) -> MobileDecoder | StyleGAN2Decoder:
+def build_decoder(config: DecoderConfig) -> Decoder:
     """Builds the decoder that `config.kind` names.
 
     Raises:
@@ -25,4 +28,4 @@ def build_decoder(config: DecoderConfig) -> MobileDecoder | StyleGAN2Decoder:
     return DECODERS[config.kind](config)
 
 
-__all__ = ["DECODERS", "MappingNetwork", "MobileDecoder", "StyleGAN2Decoder", "build_decoder"]
+__all__ = ["DECODERS", "Decoder", "MappingNetwork", "MobileDecoder", "MobileStyleGANDecoder", "StyleGAN2Decoder", "build_decoder"]

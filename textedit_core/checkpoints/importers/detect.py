@@ -15,6 +15,7 @@ from textedit_core.checkpoints.importers import (
     global_direction,
     ir_se50,
     latents_file,
+    mobile_stylegan,
     open_clip_file,
     styleclip_mapper,
     stylegan2_nvidia,
@@ -30,6 +31,7 @@ IMPORTERS: dict[str, Importer] = {
     for importer in (
         stylegan2_rosinality.IMPORTER,
         stylegan2_nvidia.IMPORTER,
+        mobile_stylegan.IMPORTER,
         latents_file.IMPORTER,
         e4e.IMPORTER,
         ir_se50.IMPORTER,
