@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from export import bundle, golden, manifest, parity
 from export.graphs import DECODER, ENCODER, editor_part, example_input, graph_spec
-from export.pipeline import ExportRequest, Networks, Plan, Progress, load, make_part, prompt_entry, provenance, reference_outputs
+from export.parts import make_part, reference_outputs
+from export.pipeline import ExportRequest, Networks, Plan, Progress, load, prompt_entry, provenance
 from export.report import REPORT_FILE, read_costs, write_report
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import load_part

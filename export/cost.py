@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from torch import Tensor, fx
 
     from export.lowering.result import Lowered
+    from export.precision_search import Mix
 
 # Between these two lie the costs in report.html.
 _OPENING = '<script type="application/json" id="costs">'
@@ -43,6 +44,7 @@ class Cost:
         delegated: operations that an accelerated backend takes, by name; None where the device's runtime decides.
         undelegated: those left to an interpreter; None likewise.
         delegates: calls into an accelerated backend; None likewise. More than one means data copied in between.
+        mix: for `auto`, the search for what stays in float, as plain values; its layers are nodes of the folded graph.
     """
 
     part: str
@@ -54,6 +56,7 @@ class Cost:
     delegated: dict[str, int] | None = None
     undelegated: dict[str, int] | None = None
     delegates: int | None = None
+    mix: dict[str, Any] | None = None
 
     @property
     def gmac(self) -> float:
@@ -61,7 +64,7 @@ class Cost:
         return sum(self.macs.values()) / 1e9
 
 
-def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int) -> Cost:
+def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int, mix: Mix | None = None) -> Cost:
     """The cost of one network.
 
     Args:
@@ -69,6 +72,7 @@ def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int) -> Co
         graph: its folded graph, with shapes at its nodes.
         lowered: what the backend made of it.
         size: bytes of the lowered file.
+        mix: the search of precision `auto`.
     """
     return Cost(
         part=part,
@@ -80,6 +84,8 @@ def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int) -> Co
         delegated=None if lowered.undelegated is None else _difference(lowered.operations, lowered.undelegated),
         undelegated=lowered.undelegated,
         delegates=lowered.delegates,
+        # Through JSON, so that it compares equal with what is read back.
+        mix=None if mix is None else json.loads(json.dumps(dataclasses.asdict(mix))),
     )
 
 

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from export.mil_weights import STORED_WEIGHTS, dequantize, quantize
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,8 +42,8 @@ class MilProgram:
     def __init__(self, package: Path, round_fp16: bool = True) -> None:
         self.package, self.round_fp16 = package, round_fp16
         self._function = _load_function(package)
-        unknown = {op.op_type for op in self._function.operations} - set(OPERATIONS) - {"const"}
-        unknown = {name for name in unknown if not name.startswith("constexpr_")}
+        self._weights: dict[str, Tensor] = {}
+        unknown = {op.op_type for op in self._function.operations} - set(OPERATIONS) - set(STORED_WEIGHTS) - {"const"}
         if unknown:
             raise UserError(f"{package.name} uses operations that the MIL reference does not know: {', '.join(sorted(unknown))}")
 
@@ -61,8 +62,8 @@ class MilProgram:
         return {output.name: environment[output.name].float() for output in self._function.outputs}
 
     def _run(self, operation: Any, environment: dict[str, Any]) -> None:
-        if operation.op_type.startswith("constexpr_"):
-            result: Any = torch.as_tensor(operation.materialized_val_inference())
+        if operation.op_type in STORED_WEIGHTS:
+            result: Any = self._stored(operation)
         else:
             result = OPERATIONS[operation.op_type](_resolved(operation, environment))
         results = result if isinstance(result, (list, tuple)) else [result]
@@ -70,6 +71,12 @@ class MilProgram:
             if tuple(value.shape) != tuple(variable.shape):
                 raise UserError(f"{self.package.name}: {variable.name} has shape {tuple(value.shape)}, declared {variable.shape}")
             environment[variable.name] = self._rounded(value, variable)
+
+    def _stored(self, operation: Any) -> Tensor:
+        name = operation.outputs[0].name
+        if name not in self._weights:
+            self._weights[name] = STORED_WEIGHTS[operation.op_type](_resolved(operation, {}))
+        return self._weights[name]
 
     def _rounded(self, value: Tensor, variable: Any) -> Tensor:
         if not value.is_floating_point():
@@ -230,6 +237,10 @@ def _binary(function: Callable[..., Tensor]) -> Callable[[Values], Tensor]:
     return lambda v: function(torch.as_tensor(v["x"]), torch.as_tensor(v["y"]))
 
 
+def _batch_norm(v: Values) -> Tensor:
+    return F.batch_norm(v["x"], v["mean"], v["variance"], v.get("gamma"), v.get("beta"), eps=_number(v.get("epsilon", 1e-5)))
+
+
 def _gelu(v: Values) -> Tensor:
     return F.gelu(v["x"], approximate="none" if str(v.get("mode", "EXACT")) == "EXACT" else "tanh")
 
@@ -239,11 +250,13 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "abs": lambda v: v["x"].abs(),
     "add": _binary(torch.add),
     "avg_pool": _average_pool,
+    "batch_norm": _batch_norm,
     "cast": lambda v: v["x"],
     "clip": lambda v: v["x"].clamp(_number(v["alpha"]), _number(v["beta"])),
     "concat": lambda v: torch.cat(list(v["values"]), dim=int(v["axis"])),
     "conv": _conv,
     "conv_transpose": _conv_transpose,
+    "dequantize": dequantize,
     "expand_dims": _expand_dims,
     "gelu": _gelu,
     "identity": lambda v: v["x"],
@@ -255,6 +268,8 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "mul": _binary(torch.mul),
     "pixel_shuffle": lambda v: F.pixel_shuffle(v["x"], int(v["upscale_factor"])),
     "pow": _binary(torch.pow),
+    "prelu": lambda v: F.prelu(v["x"], v["alpha"]),
+    "quantize": quantize,
     "real_div": _binary(torch.div),
     "reduce_mean": _reduce(torch.mean),
     "reduce_sum": _reduce(torch.sum),

@@ -11,14 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from export import bundle, manifest
 from export.graphs import DECODER, EDITORS, ENCODER, GraphSpec, editor_part, example_input, graph_spec
-from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
+from export.parts import make_part
+from export.targets import Target, resolve_precision, resolve_targets
 from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor, fx, nn
+    from torch import fx, nn
 
-    from export.cost import Cost
-    from export.lowering.result import Lowered
     from export.runtimes import Runner
     from export.samples import Samples
     from textedit_core.checkpoints.store import Checkpoint
@@ -26,7 +25,10 @@ if TYPE_CHECKING:
 # Called with target, stage and part whenever one begins.
 Progress = Callable[[str, str, str], None]
 
-_BYTES_PER_WEIGHT = {"fp32": 4.0, "fp16": 2.0, "int8w": 1.0, "int8": 1.0}
+_BYTES_PER_WEIGHT = {
+    **{"fp32": 4.0, "fp16": 2.0, "int8w": 1.0, "int8": 1.0, "auto": 1.0},
+    **{"palette8": 1.0, "palette6": 0.75, "palette4": 0.5, "w8a8": 1.0},
+}
 _TOOLS = ("torch", "torchao", "executorch", "coremltools", "onnx", "onnxruntime", "timm")
 
 
@@ -198,87 +200,6 @@ def build(
     write_report(root, draft, tuple(costs), networks.heldout.images, runners)
     progress(each.target.name, "seal", "bundle.json")
     return bundle.seal(root, draft, key)
-
-
-def make_part(
-    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, root: Path, progress: Progress
-) -> tuple[manifest.PartEntry, Cost, Runner]:
-    """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
-
-    Raises:
-        UserError: not delegated, not finite or below the floor.
-    """
-    from export import parity, runtimes
-    from export.cost import cost_of
-
-    path = root / spec.path(each.target.suffix)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    progress(each.target.name, "lower", spec.part)
-    lowered, kept = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path)
-    progress(each.target.name, "verify", spec.part)
-    run = runtimes.load(each.target.name, path, spec)
-    inputs = networks.heldout.inputs(spec.part)
-    references = reference_outputs(networks.modules[spec.part], inputs)
-    measured = parity.measure(run, inputs, references, PARITY_FLOOR_DB[each.precision])
-    parity.require(f"{each.target.name} {spec.part} ({each.precision})", measured)
-    entry = manifest.PartEntry(
-        part=spec.part,
-        file=spec.path(each.target.suffix),
-        precision=each.precision,
-        bytes=size_of(path),
-        input=spec.input,
-        output=spec.output,
-        parity=measured,
-        operations=lowered.operations,
-        undelegated=lowered.undelegated,
-        kept_float=kept,
-    )
-    return entry, cost_of(spec.part, graph, lowered, entry.bytes), run
-
-
-def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> tuple[Lowered, tuple[str, ...]]:
-    """Writes one network in the target's format.
-
-    Returns:
-        What was lowered, and the modules that int8 left in float.
-    """
-    example = example_input(spec)
-    if each.target.name == "ios":
-        from export.lowering import coreml_backend
-
-        return coreml_backend.lower(graph, example, spec, each.precision, path), ()
-    if each.target.name == "onnx":
-        from export.lowering import onnx_backend
-
-        return onnx_backend.lower(graph, spec, each.precision, calibration, path), ()
-    return _lower_executorch(each, spec, graph, calibration, path)
-
-
-def _lower_executorch(
-    each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path
-) -> tuple[Lowered, tuple[str, ...]]:
-    from export.lowering import executorch_backend
-    from export.precision import keep_in_float
-
-    if each.precision != "int8":
-        return executorch_backend.lower(graph, calibration[0], path, spec.part), ()
-    kept = keep_in_float(graph, calibration)
-    quantized = executorch_backend.quantize(graph, calibration, kept)
-    homes = executorch_backend.quantizable(graph)
-    return executorch_backend.lower(quantized, calibration[0], path, spec.part), tuple(homes[name] for name in kept)
-
-
-def reference_outputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
-    """The fp32 module's outputs."""
-    import torch
-
-    with torch.no_grad():
-        return [module(value) for value in inputs]
-
-
-def size_of(path: Path) -> int:
-    """Bytes of a file, or of all files below a directory."""
-    return path.stat().st_size if path.is_file() else sum(bundle.walk_files(path).values())
 
 
 def golden_cases(

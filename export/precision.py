@@ -20,15 +20,18 @@ TARGET_DB = 36.0
 # Enough to rank layers; more faces change the order rarely.
 _SAMPLES = 4
 _CONVOLUTION = torch.ops.aten.conv2d.default
+_LINEAR = torch.ops.aten.linear.default
 
 
 class Int8Simulation(fx.Interpreter):
-    """Runs a folded graph with the named convolutions rounded to int8.
+    """Runs a folded graph with the named convolutions and linear layers rounded to int8.
+
+    A linear layer's input is rounded over the range that it has at that moment, and its output not at all, as `static_int8` has it.
 
     Args:
         graph: folded fp32 network.
         ranges: lowest and highest input and output per convolution, from `observe`.
-        quantized: names of the convolutions to round.
+        quantized: names of the layers to round.
     """
 
     def __init__(self, graph: fx.GraphModule, ranges: dict[str, tuple[float, ...]], quantized: Collection[str]) -> None:
@@ -39,6 +42,9 @@ class Int8Simulation(fx.Interpreter):
         if n.name not in self.quantized:
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
+        if n.target == _LINEAR:
+            source = _round_range(args[0], float(args[0].min()), float(args[0].max()))
+            return _LINEAR(source, _round_channels(args[1]), *args[2:], **kwargs)
         in_low, in_high, out_low, out_high = self.ranges[n.name]
         rounded = (_round_range(args[0], in_low, in_high), _round_channels(args[1]), *args[2:])
         return _round_range(_CONVOLUTION(*rounded, **kwargs), out_low, out_high)
@@ -68,6 +74,11 @@ def observe(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> dict[str, tuple[
     return observer.ranges
 
 
+def sensitivity_inputs(inputs: Sequence[Tensor]) -> list[Tensor]:
+    """A few of the inputs, spread evenly over them."""
+    return list(inputs[:: max(1, len(inputs) // _SAMPLES)])[:_SAMPLES]
+
+
 def keep_in_float(graph: fx.GraphModule, inputs: Sequence[Tensor], target_db: float = TARGET_DB) -> tuple[str, ...]:
     """Names of the fewest convolutions, most sensitive first, that must stay in float to reach the target on `inputs`.
 
@@ -76,7 +87,7 @@ def keep_in_float(graph: fx.GraphModule, inputs: Sequence[Tensor], target_db: fl
         inputs: calibration inputs of batch size 1; the first few are used.
         target_db: PSNR in dB against the graph in float.
     """
-    inputs = list(inputs[:: max(1, len(inputs) // _SAMPLES)])[:_SAMPLES]
+    inputs = sensitivity_inputs(inputs)
     ranges = observe(graph, inputs)
     with torch.no_grad():
         reference = torch.cat([graph(value) for value in inputs])
@@ -102,5 +113,5 @@ def _round_range(value: Tensor, low: float, high: float) -> Tensor:
 
 
 def _round_channels(weight: Tensor) -> Tensor:
-    scale = (weight.abs().amax((1, 2, 3)) / 127.0).clamp_min(1e-12)
+    scale = (weight.abs().flatten(1).amax(1) / 127.0).clamp_min(1e-12)
     return torch.fake_quantize_per_channel_affine(weight, scale, torch.zeros_like(scale, dtype=torch.int32), 0, -127, 127)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from html import escape
+from typing import Any
 
 from export.cost import Cost, as_html
 
@@ -17,7 +18,8 @@ def cost_section(costs: tuple[Cost, ...]) -> str:
     """A table of costs for people, and the same as JSON for tools."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     rows = "".join(_row(cost) for cost in costs)
-    return f"<section><h2>Costs</h2><p>{_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{as_html(costs)}</section>"
+    searches = "".join(_search(cost.part, cost.mix) for cost in costs if cost.mix is not None)
+    return f"<section><h2>Costs</h2><p>{_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{searches}{as_html(costs)}</section>"
 
 
 def counts_cell(counts: dict[str, int]) -> str:
@@ -44,3 +46,34 @@ def _row(cost: Cost) -> str:
         unknown if cost.undelegated is None else counts_cell(cost.undelegated) or "none",
     )
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _search(part: str, mix: dict[str, Any]) -> str:
+    chosen = mix["chosen"]
+    text = (
+        f"{chosen['float_layers']} of {mix['layers']} layers stay in float: {size_cell(chosen['weight_bytes'])} of weights, "
+        f"{chosen['psnr_db']:.1f} dB in simulation, {mix['aim_db']:.1f} dB aimed at. Every mix that was measured:"
+    )
+    return f"<h3>Precision of {escape(part)}</h3><p>{text}</p>{_curve(mix)}"
+
+
+def _curve(mix: dict[str, Any]) -> str:
+    """Decibels over bytes of weights; the chosen mix is filled, the line is the aim."""
+    points, aim = mix["curve"], float(mix["aim_db"])
+    left, right = min(point["weight_bytes"] for point in points), max(point["weight_bytes"] for point in points)
+    # A mix without int8 is exact, 200 dB by convention, and would flatten all others.
+    heights = [min(float(point["psnr_db"]), aim + 25.0) for point in points]
+    low, high = min([*heights, aim]) - 1.0, max([*heights, aim]) + 1.0
+    dots = "".join(
+        f'<circle cx="{_along(point["weight_bytes"], left, right, 12, 468)}" cy="{_along(height, low, high, 128, 12)}" r="4" '
+        f'class="{"on" if point == mix["chosen"] else "off"}"><title>{point["float_layers"]} in float, '
+        f"{size_cell(point['weight_bytes'])}, {point['psnr_db']:.1f} dB</title></circle>"
+        for point, height in zip(points, heights, strict=True)
+    )
+    level = _along(aim, low, high, 128, 12)
+    return f'<svg class=curve viewBox="0 0 480 140"><line x1="0" x2="480" y1="{level}" y2="{level}"/>{dots}</svg>'
+
+
+def _along(value: float, low: float, high: float, start: float, end: float) -> str:
+    share = (value - low) / (high - low) if high > low else 0.5
+    return f"{start + share * (end - start):.1f}"

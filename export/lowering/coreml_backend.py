@@ -15,12 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.graphs import GraphSpec, trace
+from export.lowering.palette import palettise
 from export.lowering.result import Lowered, count
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 _VOLATILE_METADATA = ("com.github.apple.coremltools.conversion_date",)
+PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
 _DEBUG_FILES = ("executorch_debug_handle_mapping.json",)
 
 
@@ -31,7 +33,9 @@ def lower(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str, de
         graph: folded fp32 network with one input.
         example: float32 input that fixes the shapes.
         spec: names of input and output.
-        precision: fp32, fp16 (weights and arithmetic) or int8w (weights in int8 per channel, arithmetic in fp16).
+        precision: fp32; fp16 (weights and arithmetic); or arithmetic in fp16 and weights as int8w (int8 per channel), palette8,
+            palette6, palette4 (so many bits per weight, one palette per layer) or w8a8, whose convolutions `graph` brings quantized
+            with their activations and whose other weights become int8 here.
         destination: directory to make.
     """
     with _quiet():
@@ -58,7 +62,9 @@ def _convert(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str)
         compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
         skip_model_load=True,
     )
-    return _weights_as_int8(model) if precision == "int8w" else model
+    if precision in PALETTE_BITS:
+        return _weights_as_palette(model, PALETTE_BITS[precision])
+    return _weights_as_int8(model) if precision in ("int8w", "w8a8") else model
 
 
 def _weights_as_int8(model: Any) -> Any:
@@ -66,6 +72,14 @@ def _weights_as_int8(model: Any) -> Any:
 
     config = OptimizationConfig(global_config=OpLinearQuantizerConfig(mode="linear_symmetric", granularity="per_channel"))
     return linear_quantize_weights(model, config=config)
+
+
+def _weights_as_palette(model: Any, bits: int) -> Any:
+    from coremltools.optimize.coreml import OpPalettizerConfig, OptimizationConfig, palettize_weights
+
+    # The SDK's own k-means takes minutes for eight bits, and its result may differ between versions of scikit-learn.
+    config = OpPalettizerConfig(mode="custom", lut_function=lambda weight: palettise(weight, bits))
+    return palettize_weights(model, OptimizationConfig(global_config=config))
 
 
 def _canonicalise(package: Path, spec: Any) -> None:

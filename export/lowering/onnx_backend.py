@@ -1,4 +1,4 @@
-"""ONNX: one self-contained file per network, fp32 arithmetic, weights in fp32, fp16 or (QDQ) int8."""
+"""ONNX: one self-contained file per network, fp32 arithmetic, weights in fp32, fp16 or int8; or int8 arithmetic (QDQ)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,8 @@ def lower(graph: nn.Module, spec: GraphSpec, precision: str, calibration: list[T
     Args:
         graph: folded fp32 network with one input.
         spec: names of input and output.
-        precision: fp32; fp16 (weights stored in half precision and cast back when loaded, so arithmetic stays fp32); int8 (QDQ).
+        precision: fp32; fp16 (weights stored in half precision and cast back when loaded, so arithmetic stays fp32); int8w
+            (the same with eight bits per weight and a scale per output channel); int8 (QDQ).
         calibration: float32 inputs of batch size 1; the first fixes the shapes, int8 takes activation ranges from all.
         destination: file to write.
     """
@@ -38,6 +39,8 @@ def lower(graph: nn.Module, spec: GraphSpec, precision: str, calibration: list[T
         model = _export(graph, calibration[0], spec)
         if precision == "fp16":
             _halve_weights(model)
+        elif precision == "int8w":
+            _weights_as_int8(model)
         elif precision == "int8":
             model = _quantized(model, spec, calibration)
     _strip_history(model)
@@ -79,6 +82,43 @@ def _halve_weights(model: Any) -> None:
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
+
+
+def _weights_as_int8(model: Any) -> None:
+    """Stores each large weight as symmetric int8 per output channel behind a DequantizeLinear, which runtimes fold when they load it."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper
+
+    axes = _output_axes(model)
+    initializers = {weight.name: weight for weight in model.graph.initializer}
+    restored = []
+    for name, axis in axes.items():
+        weight = initializers.get(name)
+        if weight is None or weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < _MIN_HALVED_ELEMENTS:
+            continue
+        value = numpy_helper.to_array(weight)
+        others = tuple(other for other in range(value.ndim) if other != axis)
+        scale = np.maximum(np.abs(value).max(axis=others, keepdims=True) / 127.0, 1e-12).astype(np.float32)
+        weight.CopyFrom(numpy_helper.from_array(np.rint(value / scale).clip(-127, 127).astype(np.int8), f"{name}_int8"))
+        model.graph.initializer.append(numpy_helper.from_array(scale.reshape(-1), f"{name}_scale"))
+        inputs = [f"{name}_int8", f"{name}_scale"]
+        restored.append(helper.make_node("DequantizeLinear", inputs, [name], name=f"{name}_restored", axis=axis))
+    nodes = [*restored, *model.graph.node]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+
+
+def _output_axes(model: Any) -> dict[str, int]:
+    """The axis of output channels of each tensor that serves as a weight."""
+    ranks = {weight.name: len(weight.dims) for weight in model.graph.initializer}
+    axes = {}
+    for node in model.graph.node:
+        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or node.input[1] not in ranks:
+            continue
+        transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
+        first = node.op_type == "Conv" or (node.op_type == "Gemm" and transposed)
+        axes[node.input[1]] = ranks[node.input[1]] - 1 if node.op_type == "MatMul" else int(not first)
+    return axes
 
 
 def _quantized(model: Any, spec: GraphSpec, calibration: list[Tensor]) -> Any:

@@ -38,7 +38,10 @@ def test_help_imports_no_sdk(repository: Path) -> None:
     ("flags", "line"),
     [
         (["--target", "symbian"], "error: unknown target 'symbian'; the targets are: all, android, ios, onnx"),
-        (["--target", "ios", "--precision", "int4"], "error: unknown precision 'int4'; target ios accepts: fp16, fp32, int8w"),
+        (
+            ["--target", "ios", "--precision", "int4"],
+            "error: unknown precision 'int4'; target ios accepts: fp16, fp32, int8w, palette8, palette6, palette4, w8a8",
+        ),
         (["--target", "ios", "--prompts", "smlie"], "error: unknown prompt 'smlie'; this checkpoint has: child, smile"),
         (["--target", "ios", "--parity-faces", "0"], "error: --parity-faces 0 measures nothing; give 1 or more"),
     ],

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from export import runtimes
 from export.graphs import GraphSpec, TensorSpec
-from export.lowering import executorch_backend
+from export.lowering import executorch_backend, static_int8
 from export.parity import psnr_db
 from textedit_core.errors import UserError
 
@@ -48,7 +48,7 @@ def test_int8_keeps_the_function_and_shrinks_the_file(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Conv2d(4, 64, 3, padding=1), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.Flatten(2), nn.Linear(36, 8)).eval()
     inputs = [torch.randn(1, 4, 8, 8) for _ in range(4)]
     whole = executorch_backend.lower(network, inputs[0], tmp_path / "float.pte", "part")
-    quantized = executorch_backend.quantize(network, inputs)
+    quantized = static_int8.quantize(network, inputs)
     rounded = executorch_backend.lower(quantized, inputs[0], tmp_path / "int8.pte", "part")
     assert whole.undelegated == rounded.undelegated == {}
     assert whole.operations == rounded.operations

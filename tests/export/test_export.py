@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from export import pipeline
+from export import parts
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, walk_files
@@ -70,6 +70,24 @@ def test_costs_are_in_the_summary(bundles: BuildBundle, capsys: pytest.CaptureFi
         assert cost["parameters"] < 8 * part["bytes"]
 
 
+def test_auto_reaches_forty_decibels_and_says_how(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    order = {"out": tmp_path, "parity_faces": 2, "calibration_faces": 2, "precision": "auto"}
+    ((path, manifest),) = export(ExportRequest("android", ("smile",), checkpoint.directory, **order), quiet)
+    with open_bundle(path) as opened:
+        costs = {cost.part: cost for cost in read_costs(opened)}
+    for part in manifest.parts:
+        assert part.precision == "auto" and part.parity.psnr_db >= part.parity.floor_db == 40.0
+        mix = costs[part.part].mix
+        assert mix is not None and len(mix["kept"]) == len(part.kept_float) == mix["chosen"]["float_layers"] < mix["layers"]
+
+
+@pytest.mark.parametrize(("target", "precision"), [("ios", "w8a8"), ("ios", "palette6"), ("onnx", "int8w")])
+def test_other_precisions_pass_their_floor(target: str, precision: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    order = {"out": tmp_path, "parity_faces": 1, "calibration_faces": 2, "precision": precision}
+    ((path, _),) = export(ExportRequest(target, ("smile",), checkpoint.directory, **order), quiet)
+    assert set(verify(path).golden_db) == {"encoder", "editors/smile", "decoder"}
+
+
 def test_export_twice_gives_the_same_bytes(checkpoint: Checkpoint, bundles: BuildBundle, tmp_path: Path, repository: Path) -> None:
     # Another process with another hash seed: sets and dictionaries of hashed names must not show.
     where = ["--checkpoint", str(checkpoint.directory), "--out", str(tmp_path)]
@@ -123,7 +141,7 @@ def test_amending_refuses_what_does_not_belong(checkpoint: Checkpoint, onnx_bund
 
 
 def test_below_the_floor_nothing_is_written(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "PARITY_FLOOR_DB", {"fp16": 150.0})
+    monkeypatch.setattr(parts, "PARITY_FLOOR_DB", {"fp16": 150.0})
     request = ExportRequest("onnx", ("smile",), checkpoint.directory, out=tmp_path / "out", parity_faces=1, calibration_faces=1)
     with pytest.raises(UserError, match="onnx encoder .* the floor is 150 dB"):
         export(request, quiet)

@@ -10,9 +10,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.fold import fold
 from export.graphs import GraphSpec, TensorSpec
-from export.lowering import coreml_backend
+from export.lowering import coreml_backend, static_int8
 from export.mil_reference import OPERATIONS, MilProgram
+from export.mil_weights import STORED_WEIGHTS
+from export.parity import psnr_db
+from export.parts import size_of
 from textedit_core.errors import UserError
 
 
@@ -27,6 +31,7 @@ class Chain(nn.Module):
         self.deconv = nn.ConvTranspose2d(4, 4, 4, stride=2, padding=1, groups=4)
         self.linear = nn.Linear(8, 6)
         self.function = function
+        self.eval()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.function(self, x)
@@ -52,7 +57,7 @@ CASES: dict[str, Callable[..., Tensor]] = {
 def package(module: nn.Module, x: Tensor, precision: str, folder: Path) -> Path:
     """Converts a module to a Core ML package."""
     with torch.no_grad():
-        result = module.eval()(x)
+        result = module(x)
     spec = GraphSpec("case", TensorSpec("x", tuple(x.shape)), TensorSpec("y", tuple(result.shape)))
     coreml_backend.lower(module, x, spec, precision, folder / "case.mlpackage")
     return folder / "case.mlpackage"
@@ -88,6 +93,34 @@ def test_int8_weights_are_those_of_the_package(tmp_path: Path) -> None:
         reference = module(x)
     error = (result - reference).abs().max() / (reference.max() - reference.min())
     assert 1e-5 < error < 0.02
+
+
+def test_compressed_packages_keep_the_function_and_shrink(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(8, 64, 3), nn.ReLU(), nn.Conv2d(64, 64, 3), nn.Flatten(2), nn.Linear(16, 256)).eval()
+    x = torch.randn(1, 8, 8, 8)
+    with torch.no_grad():
+        reference = network(x)
+    reached, sizes = {}, {}
+    for precision in ("fp16", "palette8", "palette6", "palette4", "w8a8"):
+        graph = fold(network, x)
+        module = static_int8.quantize(graph, [x], dynamic_linear=False) if precision == "w8a8" else graph
+        (tmp_path / precision).mkdir()
+        path = package(module, x, precision, tmp_path / precision)
+        reached[precision], sizes[precision] = psnr_db(reference, MilProgram(path)({"x": x})["y"]), size_of(path)
+    # Some 45,000 weights of so many bits; the program itself is about 10 kB.
+    assert sizes["fp16"] > sizes["palette8"] > sizes["palette6"] > sizes["palette4"]
+    assert sizes["w8a8"] < 0.7 * sizes["fp16"] and sizes["palette4"] < 0.5 * sizes["fp16"]
+    # Six dB per bit.
+    assert reached["palette8"] > reached["palette6"] + 8.0 > reached["palette4"] + 16.0
+    assert reached["palette4"] > 25.0 and reached["w8a8"] > 40.0
+
+
+def test_an_unknown_way_of_storing_weights_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = package(nn.Conv2d(8, 64, 3), torch.zeros(1, 8, 4, 4), "int8w", tmp_path)
+    monkeypatch.delitem(STORED_WEIGHTS, "constexpr_affine_dequantize")
+    with pytest.raises(UserError, match="does not know: constexpr_affine_dequantize"):
+        MilProgram(path)
 
 
 def test_an_unknown_operation_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,80 @@
+"""Static int8 by PT2E quantization: weights per channel, ranges of activations from calibration faces. ExecuTorch and Core ML share it."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+from collections.abc import Collection, Iterator
+from typing import TYPE_CHECKING, Any
+
+from export.graphs import trace
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx, nn
+
+
+def quantize(
+    graph: nn.Module, calibration: list[Tensor], keep_float: Collection[str] = (), *, dynamic_linear: bool = True
+) -> fx.GraphModule:
+    """Returns an int8 copy: symmetric weights per output channel, convolutions with calibrated activation ranges.
+
+    Linear layers (styles, demodulation, editors) measure the range of their input at run time: they cost next to nothing, and their
+    inputs vary more between faces than a fixed range allows.
+
+    Args:
+        graph: folded fp32 network.
+        calibration: float32 inputs of batch size 1 that set the activation ranges.
+        keep_float: names of graph nodes that stay in fp32.
+        dynamic_linear: False leaves linear layers in float, for a runtime that cannot measure ranges.
+    """
+    import torch
+    from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+
+    quantizer = XNNPACKQuantizer()
+    quantizer.set_operator_type(torch.ops.aten.conv2d.default, get_symmetric_quantization_config(is_per_channel=True))
+    if dynamic_linear:
+        dynamic = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True)
+        quantizer.set_operator_type(torch.ops.aten.linear.default, dynamic)
+    quantizer.set_filter_function(lambda node: node.name not in keep_float)
+    with quiet(), torch.no_grad():
+        prepared = prepare_pt2e(bare_trace(graph, calibration[0]).module(check_guards=False), quantizer)
+        for sample in calibration:
+            prepared(sample)
+        return convert_pt2e(prepared)
+
+
+def quantizable(graph: fx.GraphModule) -> dict[str, str]:
+    """Names of the convolutions and linear layers that `quantize` can leave in float, with the module that each came from."""
+    import torch
+
+    kinds = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
+    return {node.name: module_path(node) for node in graph.graph.nodes if node.target in kinds}
+
+
+def module_path(node: fx.Node) -> str:
+    """The dotted path of the module that a graph node was traced from."""
+    stack = list(node.meta.get("nn_module_stack", {}).values())
+    return str(stack[-1][0]) if stack else "unknown module"
+
+
+def bare_trace(graph: nn.Module, example: Tensor) -> Any:
+    """Traces a graph without the history of its nodes, which passes would copy again and again."""
+    program = trace(graph, example)
+    for node in program.graph.nodes:
+        node.meta.pop("from_node", None)
+    return program
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Keeps the SDK's advice to its developers off the user's terminal."""
+    previous = logging.root.manager.disable
+    logging.disable(logging.WARNING)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(previous)

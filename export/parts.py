@@ -1,0 +1,134 @@
+"""One part of a bundle: quantize, lower, load, measure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from export import bundle, manifest
+from export.graphs import GraphSpec, example_input
+from export.targets import PARITY_FLOOR_DB
+
+if TYPE_CHECKING:
+    from torch import Tensor, fx, nn
+
+    from export.cost import Cost
+    from export.lowering.result import Lowered
+    from export.pipeline import Networks, Plan, Progress
+    from export.precision_search import Mix
+    from export.runtimes import Runner
+
+# How far above its floor `auto` aims on calibration faces; a mix that falls short on held-out faces is searched again, aiming higher.
+_AUTO_MARGINS_DB = (1.0, 3.0, 6.0)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """How a part was lowered: what became of it, the modules that stay in float, and for `auto` the search behind them."""
+
+    lowered: Lowered
+    kept: tuple[str, ...] = ()
+    mix: Mix | None = None
+
+
+def make_part(
+    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, root: Path, progress: Progress
+) -> tuple[manifest.PartEntry, Cost, Runner]:
+    """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
+
+    Raises:
+        UserError: not delegated, not finite or below the floor.
+    """
+    from export import parity
+    from export.cost import cost_of
+
+    path = root / spec.path(each.target.suffix)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    floor = PARITY_FLOOR_DB[each.precision]
+    for margin in _AUTO_MARGINS_DB if each.precision == "auto" else (0.0,):
+        progress(each.target.name, "lower", spec.part)
+        choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, floor + margin)
+        progress(each.target.name, "verify", spec.part)
+        measured, run = measure_part(each, spec, networks, path)
+        if measured.psnr_db >= floor:
+            break
+    parity.require(f"{each.target.name} {spec.part} ({each.precision})", measured)
+    entry = manifest.PartEntry(
+        part=spec.part,
+        file=spec.path(each.target.suffix),
+        precision=each.precision,
+        bytes=size_of(path),
+        input=spec.input,
+        output=spec.output,
+        parity=measured,
+        operations=choice.lowered.operations,
+        undelegated=choice.lowered.undelegated,
+        kept_float=choice.kept,
+    )
+    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def measure_part(each: Plan, spec: GraphSpec, networks: Networks, path: Path) -> tuple[manifest.ParityEntry, Runner]:
+    """Loads a lowered network and compares it with the fp32 one on held-out faces.
+
+    Raises:
+        UserError: refused by its runtime, or an output is not finite.
+    """
+    from export import parity, runtimes
+
+    run = runtimes.load(each.target.name, path, spec)
+    inputs = networks.heldout.inputs(spec.part)
+    return parity.measure(run, inputs, reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]), run
+
+
+def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
+    """Writes one network in the target's format; `aim_db` is what the search of `auto` has to reach on calibration inputs."""
+    if each.target.name == "ios":
+        return _lower_coreml(each, spec, graph, calibration, path)
+    if each.target.name == "onnx":
+        from export.lowering import onnx_backend
+
+        return Choice(onnx_backend.lower(graph, spec, each.precision, calibration, path))
+    return _lower_executorch(each, spec, graph, calibration, path, aim_db)
+
+
+def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> Choice:
+    from export.lowering import coreml_backend, static_int8
+    from export.precision import keep_in_float
+
+    example = example_input(spec)
+    if each.precision != "w8a8":
+        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path))
+    kept = keep_in_float(graph, calibration)
+    quantized = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
+    homes = static_int8.quantizable(graph)
+    return Choice(coreml_backend.lower(quantized, example, spec, each.precision, path), tuple(homes[name] for name in kept))
+
+
+def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
+    from export.lowering import executorch_backend, static_int8
+    from export.precision import keep_in_float
+    from export.precision_search import smallest_mix
+
+    if each.precision == "fp32":
+        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part))
+    mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None
+    kept = keep_in_float(graph, calibration) if mix is None else mix.kept
+    quantized = static_int8.quantize(graph, calibration, kept)
+    homes = static_int8.quantizable(graph)
+    lowered = executorch_backend.lower(quantized, calibration[0], path, spec.part)
+    return Choice(lowered, tuple(homes[name] for name in kept), mix)
+
+
+def reference_outputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:
+    """The fp32 module's outputs."""
+    import torch
+
+    with torch.no_grad():
+        return [module(value) for value in inputs]
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a directory."""
+    return path.stat().st_size if path.is_file() else sum(bundle.walk_files(path).values())
