@@ -5,13 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 
-from textedit_core.commands import edit, evaluate, judges, release, render, train
+from textedit_core.commands import edit, evaluate, import_weights, judges, release, render, train
 from textedit_core.errors import TexteditError
 
 COMMANDS = {
     "render": (render.add, "draw training faces or the counterfactual test set from the CC0 head assets"),
     "pack-assets": (render.add_pack, "pack the head assets that render reads into one small file"),
     "train": (train.add, "train one stage of a model"),
+    "import": (import_weights.add, "turn weights of other projects into a checkpoint, without running them"),
     "judges": (judges.add, "train, measure and release the judges of evaluate"),
     "evaluate": (evaluate.add, "measure edits against ground truth with independent judges"),
     "release": (release.add, "make a finished run's checkpoint shippable"),

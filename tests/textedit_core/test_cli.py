@@ -26,7 +26,7 @@ def test_help_needs_no_heavy_import() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["render", "pack-assets", "train", "judges", "evaluate", "release", "edit"])
+@pytest.mark.parametrize("command", ["render", "pack-assets", "train", "import", "judges", "evaluate", "release", "edit"])
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -96,6 +96,15 @@ def test_missing_inputs_exit_with_1(tiny_checkpoint: Checkpoint, tmp_path: Path,
     assert status == 1 and "is no checkpoint" in error
     status, error = _error_of(capsys, ["evaluate", "--checkpoint", tiny_checkpoint.directory, "--counterfactuals", tmp_path / "nowhere"])
     assert status == 1 and "nowhere" in error
+
+
+def test_import_says_what_it_needs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert _error_of(capsys, ["import"])[0] == 2
+    status, error = _error_of(capsys, ["import", "--out", tmp_path / "out", "--editor", "smile"])
+    assert status == 2 and "'smile'" in error
+    status, error = _error_of(capsys, ["import", "--inspect", tmp_path / "gone.pt"])
+    assert status == 1 and "gone.pt" in error
+    assert not (tmp_path / "out").exists()
 
 
 def test_missing_assets_are_a_one_line_error(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,0 +1,58 @@
+"""import: weights of other projects become an ordinary checkpoint."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+_PARTS = {
+    "decoder": "a StyleGAN generator",
+    "encoder": "an e4e or pSp encoder",
+    "identity": "an ArcFace recogniser",
+    "latents": "latents w_plus, kept for training",
+}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Adds the flags of `import`."""
+    parser.add_argument("--inspect", type=Path, metavar="FILE", help="say what a file is and what it holds; writes nothing")
+    for name, meaning in _PARTS.items():
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{meaning} (docs/importing.md lists the formats)")
+    parser.add_argument("--clip", metavar="NAME=FILE", help="weights of an open_clip model, e.g. ViT-B-32=weights.pt")
+    parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction; may be repeated")
+    parser.add_argument("--base", type=Path, help="a checkpoint whose other parts are taken over")
+    parser.add_argument("--faces", type=Path, help="a folder of aligned faces that exports calibrate with")
+    parser.add_argument("--name", default="imported", help="of the model (default: %(default)s)")
+    parser.add_argument("--out", type=Path, help="checkpoint folder to write; it must not exist")
+    parser.set_defaults(run=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint, inspect_file
+    from textedit_core.errors import UsageError
+
+    if options.inspect is not None:
+        print(inspect_file(options.inspect))
+        return 0
+    if options.out is None:
+        raise UsageError("import needs --out DIR, or --inspect FILE to look at one file")
+    request = ImportRequest(
+        out=options.out,
+        clip=_pair("--clip", options.clip) if options.clip is not None else None,
+        editors=dict(_pair("--editor", text) for text in options.editor),
+        base=options.base,
+        faces=options.faces,
+        name=options.name,
+        **{name: getattr(options, name) for name in _PARTS},
+    )
+    print(import_checkpoint(request, print).checkpoint_id)
+    return 0
+
+
+def _pair(flag: str, text: str) -> tuple[str, Path]:
+    from textedit_core.errors import UsageError
+
+    name, separator, path = text.partition("=")
+    if not (name and separator and path):
+        raise UsageError(f"{flag} {text!r} lacks a part; write it as NAME=FILE")
+    return name, Path(path)
