@@ -26,6 +26,25 @@ class LatencyRequest:
 
 
 @dataclass(frozen=True)
+class PeersRequest:
+    """One decoder through every runtime at hand.
+
+    Attributes:
+        preset: whose decoder, with random weights; see `textedit_core.config.PRESETS`.
+        threads: threads that each runtime may use.
+        iterations: rounds in which every form is timed once.
+        warmup: untimed rounds before those.
+        naive_executorch: time the naive ExecuTorch export too, which takes over a minute per image at 256 px.
+    """
+
+    preset: str = "stylegan2_256"
+    threads: int = 2
+    iterations: int = 10
+    warmup: int = 2
+    naive_executorch: bool = True
+
+
+@dataclass(frozen=True)
 class RenderRequest:
     """One measurement of the renderer.
 
