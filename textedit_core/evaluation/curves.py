@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from html import escape
 
@@ -29,15 +30,24 @@ def line_chart(across: Sequence[float], curves: Sequence[Curve], across_label: s
     """
     low = min(point["low"] for _, points in curves for point in points)
     high = max(point["high"] for _, points in curves for point in points)
-    # A flat curve still needs a scale.
-    middle, half = 0.5 * (low + high), max(0.525 * (high - low), 1e-3)
-    plot = _Plot(across[0], across[-1], middle - half, middle + half)
-    parts = [_axes(plot, across, across_label, up_label)]
+    levels = _round_levels(low, high)
+    plot = _Plot(across[0], across[-1], levels[0], levels[-1])
+    parts = [_axes(plot, across, levels, across_label, up_label)]
     label_rows = _apart([plot.y(points[-1]["value"]) for _, points in _at_most(curves)])
     for (name, points), color, label_row in zip(curves, COLORS, label_rows, strict=False):
         parts.append(_curve(plot, across, points, color) + _label(name, label_row, color))
     description = escape(f"{up_label} over {across_label}: {', '.join(name for name, _ in curves)}")
     return f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{description}">{"".join(parts)}</svg>'
+
+
+def _round_levels(low: float, high: float) -> list[float]:
+    """Three to six round numbers, evenly apart, that enclose low and high to within a fiftieth of a step."""
+    # A flat curve still needs a scale.
+    span = max(high - low, 1e-3)
+    power = 10.0 ** math.floor(math.log10(span / 4.0))
+    step = next(size * power for size in (1.0, 2.0, 2.5, 5.0, 10.0) if 4.0 * size * power >= 0.98 * span)
+    first, last = math.floor(low / step + 0.02), math.ceil(high / step - 0.02)
+    return [round(number * step, 9) for number in range(first, max(last, first + 1) + 1)]
 
 
 def _at_most(curves: Sequence[Curve]) -> Sequence[Curve]:
@@ -72,12 +82,10 @@ class _Plot:
         return HEIGHT - BOTTOM - (value - self.low) / (self.high - self.low) * (HEIGHT - TOP - BOTTOM)
 
 
-def _axes(plot: _Plot, across: Sequence[float], across_label: str, up_label: str) -> str:
-    digits = 0 if plot.high - plot.low >= 10 else 2
-    levels = [plot.low + step / 4 * (plot.high - plot.low) for step in range(5)]
+def _axes(plot: _Plot, across: Sequence[float], levels: Sequence[float], across_label: str, up_label: str) -> str:
     rules = "".join(
         f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{plot.y(level):.1f}" y2="{plot.y(level):.1f}" stroke="var(--line)"/>'
-        f'<text x="{LEFT - 6}" y="{plot.y(level) + 4:.1f}" text-anchor="end">{level:.{digits}f}</text>'
+        f'<text x="{LEFT - 6}" y="{plot.y(level) + 4:.1f}" text-anchor="end">{level:g}</text>'
         for level in levels
     )
     ticks = "".join(f'<text x="{plot.x(value):.1f}" y="{HEIGHT - BOTTOM + 15}" text-anchor="middle">{value:g}</text>' for value in across)

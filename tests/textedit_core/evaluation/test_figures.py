@@ -153,7 +153,12 @@ def test_a_judge_is_quoted_with_the_figure_that_its_verdict_rests_on() -> None:
 def test_chart_scales_to_its_intervals() -> None:
     points = [{"value": value, "low": value, "high": value, "n": 3} for value in (0.0, 1.0)]
     drawing = line_chart((0.0, 1.5), [("fp32", points)], "strength", "score, 0 to 1")
-    # Left and right ends of the plot; 0 and 1 lie 2.5 of 105 parts of its 172 px of height, 4.1 px, inside its rims at 186 and 14.
-    assert 'points="44.0,181.9 340.0,18.1"' in drawing
+    # The plot lies between x 44 and 340 and between y 186 and 14; levels are quarters, since 0 and 1 are round already.
+    assert 'points="44.0,186.0 340.0,14.0"' in drawing
+    assert all(f">{level}</text>" in drawing for level in ("0", "0.25", "0.5", "0.75", "1"))
+    # From 8.2 to 26.9 years in steps of 5: five levels below 30, none outside.
+    points = [{"value": value, "low": value, "high": value, "n": 3} for value in (8.2, 26.9)]
+    drawing = line_chart((0.0, 1.5), [("fp32", points)], "strength", "years")
+    assert ">5</text>" in drawing and ">30</text>" in drawing and ">35</text>" not in drawing
     with pytest.raises(ValueError, match="4 curves"):
         line_chart((0.0, 1.5), [("a", points)] * 4, "strength", "score")
