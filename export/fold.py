@@ -27,12 +27,14 @@ def rewrites() -> tuple[Rewrite, ...]:
         unsqueeze_as_reshape,
     )
     from export.rewrites.gains import sink_gains
+    from export.rewrites.subsampling import subsampling_as_convolution
 
     return (
         remove_identities,
         make_functional,
         fold_constants,
         fold_batch_norm,
+        subsampling_as_convolution,
         matmul_as_linear,
         hardsigmoid_as_clamp,
         sink_gains,

@@ -17,6 +17,7 @@ from export.rewrites.cleanup import make_functional, remove_identities
 from export.rewrites.constants import fold_constants
 from export.rewrites.delegation import hardsigmoid_as_clamp, matmul_as_linear, mean_as_spatial_mean, select_as_slice, unsqueeze_as_reshape
 from export.rewrites.gains import sink_gains
+from export.rewrites.subsampling import subsampling_as_convolution
 from tests.export.networks import small_config, stirred
 from textedit_core.decoder import build_decoder
 from textedit_core.editor import PromptEditor
@@ -147,3 +148,12 @@ def test_decoder_has_no_gain_left_at_full_resolution() -> None:
     folded = fold(stirred(build_decoder(config.decoder)), torch.zeros(1, 6, 16))
     scalar = [n for n in folded.graph.nodes if n.target == aten.mul.Tensor and not isinstance(n.args[1], fx.Node)]
     assert scalar == []
+
+
+@pytest.mark.parametrize(("stride", "convolutions"), [(1, 0), (2, 1)])
+def test_subsampling_becomes_a_convolution(stride: int, convolutions: int) -> None:
+    module, x = nn.MaxPool2d(1, stride), torch.randn(1, 3, 6, 6)
+    graph_module = rewritten(module, x, subsampling_as_convolution)
+    assert torch.equal(graph_module(x), module(x))
+    targets = [node.target for node in graph_module.graph.nodes]
+    assert aten.max_pool2d.default not in targets and targets.count(aten.conv2d.default) == convolutions

@@ -72,7 +72,7 @@ class TrainRequest:
 
     Attributes:
         stage: one of STAGES.
-        preset: the model's preset name.
+        preset: the model's preset name; an imported checkpoint in `out` brings its own model instead.
         data: a rendered dataset, or for PHOTO_STAGES a folder of aligned photographs.
         out: the run's folder; its `checkpoint` subfolder is an ordinary checkpoint that grows with every stage.
         loop: the stage's pace.
@@ -141,7 +141,7 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     if request.stage not in STAGES:
         raise unknown_name("stage", request.stage, list(STAGES), "the stages are")
     torch.manual_seed(request.loop.seed)
-    model = preset(request.preset)
+    model = _model(request)
     with team.leader_first():
         data, heldout = open_images(request, model, "train"), open_images(request, model, "validation")
         if len(data) < MIN_IMAGES:
@@ -177,6 +177,9 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDa
     # The perception networks look at images of this size, and at previews of about it when they guide an editor.
     perceived = request.stage in ("clip", "identity")
     size = model.clip.image_size if perceived else model.decoder.img_resolution
+    if request.stage in ("editor", "text-editor"):
+        # An imported encoder may look at smaller photos than its decoder makes; editors are held against previews alone.
+        size = model.pixel.size
     if request.data.is_dir() and not (request.data / "dataset.json").is_file():
         if request.stage in PHOTO_STAGES:
             return PhotoFolder(request.data, split, size)
@@ -193,6 +196,16 @@ def settings_of(request: TrainRequest, images: int) -> dict[str, Any]:
         for name, value in dataclasses.asdict(getattr(request, recipe) or request.editor).items():
             flat[f"{recipe}.{name}"] = value
     return flat | ({"parts": request.parts} if request.stage == "joint" else {})
+
+
+def _model(request: TrainRequest) -> ModelConfig:
+    """The preset, or the model of the imported checkpoint that the run goes on from: no preset describes one."""
+    directory = request.out / "checkpoint"
+    if (directory / INDEX_NAME).is_file():
+        checkpoint = open_checkpoint(directory)
+        if "imported" in checkpoint.provenance:
+            return checkpoint.config
+    return preset(request.preset)
 
 
 def _fitted(stage: str, model: ModelConfig, data: FaceDataset | PhotoFolder, directory: Path) -> ModelConfig:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 # Of the backbone's 24 units, those that open a stage; the first two maps are not looked at by any head.
 STAGE_STARTS = (0, 3, 7, 21)
 UNITS = 24
-WIDTHS = (16, 16, 32, 48)
+WIDTHS = (16, 16, 32, 16)
 LEVELS = 8  # 2 * log2(32) - 2, of a generator of 32 px
 SIZE = 32
 

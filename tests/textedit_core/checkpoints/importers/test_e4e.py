@@ -71,8 +71,8 @@ def test_missing_key_is_named(tmp_path: Path, key: str) -> None:
 
 def test_wrong_shape_is_named(tmp_path: Path) -> None:
     saved = pyramid_file.content()
-    saved["state_dict"]["encoder.styles.7.convs.4.weight"] = torch.zeros(48, 48, 1, 1)
-    with pytest.raises(UserError, match=r"state_dict.encoder.styles.7.convs.4.weight has the shape \[48, 48, 1, 1\], not \[48, 48, 3, 3\]"):
+    saved["state_dict"]["encoder.styles.7.convs.4.weight"] = torch.zeros(16, 16, 1, 1)
+    with pytest.raises(UserError, match=r"state_dict.encoder.styles.7.convs.4.weight has the shape \[16, 16, 1, 1\], not \[16, 16, 3, 3\]"):
         _imported(tmp_path, saved)
 
 
