@@ -44,23 +44,47 @@ class MappingConfig:
 
 
 @dataclass(frozen=True)
+class AliasFreeLayer:
+    """One layer of StyleGAN3: sizes in pixels, factors and filter taps of its resampling. `radial` down-samples by a two-dimensional
+    filter; `clamp` bounds the activations, 0 does not."""
+
+    in_channels: int
+    out_channels: int
+    in_size: int
+    out_size: int
+    kernel: int
+    up: int
+    down: int
+    up_taps: int
+    down_taps: int
+    radial: bool
+    clamp: float
+
+
+@dataclass(frozen=True)
 class DecoderConfig:
     """w_plus -> image. `channels` maps each resolution from 4 px up to a width; the mobile kinds end at half the image's size.
 
-    "mobile_stylegan" is MobileStyleGAN, of imported weights.
+    Two kinds hold imported weights alone: "mobile_stylegan" is MobileStyleGAN, "stylegan3" is StyleGAN3, which has no `channels` but
+    `layers`, the sampling rate of its Fourier features, `input_rate`, and a factor on the image, `output_scale`.
     """
 
-    kind: Literal["mobile", "stylegan2", "mobile_stylegan"] = "mobile"
+    kind: Literal["mobile", "stylegan2", "mobile_stylegan", "stylegan3"] = "mobile"
     img_resolution: int = 256
     w_dim: int = 256
     channels: tuple[tuple[int, int], ...] = ((4, 256), (8, 256), (16, 256), (32, 192), (64, 96), (128, 32))
+    layers: tuple[AliasFreeLayer, ...] = ()
+    input_rate: int = 0
+    output_scale: float = 1.0
 
     @property
     def num_ws(self) -> int:
         """L: one w per modulated convolution plus the last to_rgb (StyleGAN2: 2*log2(R)-2; mobile has one level less).
 
-        MobileStyleGAN has three levels per block and two before them.
+        MobileStyleGAN has three levels per block and two before them, StyleGAN3 one per layer and one for its Fourier features.
         """
+        if self.kind == "stylegan3":
+            return len(self.layers) + 1
         return 3 * len(self.channels) - 1 if self.kind == "mobile_stylegan" else 2 * len(self.channels)
 
 
@@ -314,9 +338,7 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
     "child": Prompt("child", "a female child", "a female adult", {"en": "Child", "zh": "儿童"}),
     "sketch": Prompt("sketch", "cartoon sketch", "photo", {"en": "Sketch", "zh": "素描"}),
     "cartoon": Prompt("cartoon", "a cartoon", "a photo", {"en": "Cartoon", "zh": "卡通"}),
-    "aged": Prompt(
-        "aged", "an old woman", "a woman", {"en": "Old", "zh": "变老"}, wordings=("an old man",), neutral_wordings=("a man",)
-    ),
+    "aged": Prompt("aged", "an old woman", "a woman", {"en": "Old", "zh": "变老"}, wordings=("an old man",), neutral_wordings=("a man",)),
     "glasses": Prompt(
         "glasses",
         "a woman with glasses",
@@ -419,11 +441,16 @@ def to_dict(config: Any) -> dict[str, Any]:
     return dataclasses.asdict(config)
 
 
-_PARTS = {
+def _decoder_config(**values: Any) -> DecoderConfig:
+    layers = tuple(AliasFreeLayer(**layer) for layer in values.pop("layers", ()))
+    return DecoderConfig(**values, layers=layers)
+
+
+_PARTS: dict[str, Callable[..., Any]] = {
     "pixel": PixelSpec,
     "encoder": EncoderConfig,
     "mapping": MappingConfig,
-    "decoder": DecoderConfig,
+    "decoder": _decoder_config,
     "editor": EditorConfig,
     "clip": ClipConfig,
     "identity": IdentityConfig,

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from textedit_core.config import DecoderConfig
 from textedit_core.decoder.mapping import MappingNetwork
 from textedit_core.decoder.mobile import MobileDecoder
 from textedit_core.decoder.mobile_stylegan import MobileStyleGANDecoder
 from textedit_core.decoder.stylegan2 import StyleGAN2Decoder
+from textedit_core.decoder.stylegan3 import StyleGAN3Decoder
 from textedit_core.errors import unknown_name
 
-Decoder = MobileDecoder | StyleGAN2Decoder | MobileStyleGANDecoder
-DECODERS: dict[str, type[MobileDecoder] | type[StyleGAN2Decoder] | type[MobileStyleGANDecoder]] = {
+Decoder = MobileDecoder | StyleGAN2Decoder | MobileStyleGANDecoder | StyleGAN3Decoder
+DECODERS: dict[str, Callable[[DecoderConfig], Decoder]] = {
     "mobile": MobileDecoder,
     "stylegan2": StyleGAN2Decoder,
     "mobile_stylegan": MobileStyleGANDecoder,
+    "stylegan3": StyleGAN3Decoder,
 }
 
 
@@ -28,4 +32,13 @@ def build_decoder(config: DecoderConfig) -> Decoder:
     return DECODERS[config.kind](config)
 
 
-__all__ = ["DECODERS", "Decoder", "MappingNetwork", "MobileDecoder", "MobileStyleGANDecoder", "StyleGAN2Decoder", "build_decoder"]
+__all__ = [
+    "DECODERS",
+    "Decoder",
+    "MappingNetwork",
+    "MobileDecoder",
+    "MobileStyleGANDecoder",
+    "StyleGAN2Decoder",
+    "StyleGAN3Decoder",
+    "build_decoder",
+]

@@ -20,6 +20,7 @@ from textedit_core.checkpoints.importers import (
     styleclip_mapper,
     stylegan2_nvidia,
     stylegan2_rosinality,
+    stylegan3,
 )
 from textedit_core.checkpoints.importers.contract import Importer, Kind, Source, name_unreadable
 from textedit_core.checkpoints.importers.torch_file import LEGACY_START, read_legacy, read_pickle, read_zip
@@ -32,6 +33,7 @@ IMPORTERS: dict[str, Importer] = {
         stylegan2_rosinality.IMPORTER,
         stylegan2_nvidia.IMPORTER,
         mobile_stylegan.IMPORTER,
+        stylegan3.IMPORTER,
         latents_file.IMPORTER,
         e4e.IMPORTER,
         ir_se50.IMPORTER,
