@@ -1,4 +1,4 @@
-"""python -m benchmarks {latency,peers,render,train}: flags become a typed call; no logic lives here."""
+"""python -m benchmarks {latency,operations,peers,render,train}: flags become a typed call; no logic lives here."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from pathlib import Path
 
-from benchmarks.request import LatencyRequest, PeersRequest, RenderRequest, TrainSpeedRequest
+from benchmarks.request import LatencyRequest, OperationsRequest, PeersRequest, RenderRequest, TrainSpeedRequest
 from textedit_core.errors import TexteditError
 
 
@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     about = "Measure exported bundles, decoders in every runtime, the renderer and editor training on this machine."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
-    commands = parser.add_subparsers(required=True, metavar="{latency,peers,render,train}")
+    commands = parser.add_subparsers(required=True, metavar="{latency,operations,peers,render,train}")
     latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
     latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")
     latency.add_argument("--checkpoint", type=Path, help="what the bundle was exported from (default: the embedded reference)")
@@ -33,10 +33,21 @@ def _parser() -> argparse.ArgumentParser:
         latency.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
     latency.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
     latency.set_defaults(run=_run_latency)
+    _add_operations(commands.add_parser("operations", help="time every kernel of one network of an android bundle"))
     _add_peers(commands.add_parser("peers", help="time one decoder in every runtime at hand, folded and naive, beside the roofline"))
     _add_render(commands.add_parser("render", help="images per second of the face renderer, and where the time goes"))
     _add_train(commands.add_parser("train", help="images per second of editor training, against a plain loop of the published recipe"))
     return parser
+
+
+def _add_operations(operations: argparse.ArgumentParser) -> None:
+    defaults = {field.name: field.default for field in dataclasses.fields(OperationsRequest)}
+    operations.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android")
+    operations.add_argument("--part", default=defaults["part"], help="encoder, decoder or editors/ID (default: %(default)s)")
+    for name, meaning in (("threads", "threads of the runtime"), ("iterations", "timed runs"), ("warmup", "runs before those")):
+        operations.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
+    operations.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
+    operations.set_defaults(run=_run_operations)
 
 
 def _add_peers(peers: argparse.ArgumentParser) -> None:
@@ -83,6 +94,18 @@ def _run_latency(options: argparse.Namespace) -> int:
 
     request = LatencyRequest(options.bundle, options.checkpoint, options.threads, options.iterations, options.warmup)
     results = measure(request)
+    print(format_table(results))
+    if options.out is not None:
+        write_results(results, options.out)
+    return 0
+
+
+def _run_operations(options: argparse.Namespace) -> int:
+    from benchmarks.operations import format_table, measure
+    from benchmarks.results import write_results
+
+    fields = [field.name for field in dataclasses.fields(OperationsRequest)]
+    results = measure(OperationsRequest(**{name: getattr(options, name) for name in fields}))
     print(format_table(results))
     if options.out is not None:
         write_results(results, options.out)

@@ -26,6 +26,25 @@ class LatencyRequest:
 
 
 @dataclass(frozen=True)
+class OperationsRequest:
+    """One trace of a network's kernels.
+
+    Attributes:
+        bundle: a bundle directory or stored zip of target android.
+        part: `encoder`, `decoder` or `editors/ID`.
+        threads: threads of the runtime.
+        iterations: timed runs.
+        warmup: untimed runs before those.
+    """
+
+    bundle: Path
+    part: str = "decoder"
+    threads: int = 1
+    iterations: int = 20
+    warmup: int = 3
+
+
+@dataclass(frozen=True)
 class PeersRequest:
     """One decoder through every runtime at hand.
 
