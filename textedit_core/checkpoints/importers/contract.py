@@ -99,26 +99,32 @@ class KeyTable:
         """The keys of the file, without the prefix."""
         return list(self._tensors)
 
-    def shape(self, key: str) -> tuple[int, ...]:
-        """The shape of a tensor that is not taken yet.
+    def shape(self, key: str, dimensions: int | None = None) -> tuple[int, ...]:
+        """The shape of a tensor that is not taken yet; `dimensions` is how many it must have.
 
         Raises:
-            UserError: the key is missing or holds no tensor.
+            UserError: the key is missing, holds no tensor or one of other dimensions.
         """
-        return tuple(self._tensor(key).shape)
+        shape = tuple(self._tensor(key).shape)
+        if dimensions not in (None, len(shape)) or (dimensions is not None and 0 in shape):
+            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} has the shape {list(shape)}, not {dimensions} dimensions")
+        return shape
 
     def take(self, key: str, shape: tuple[int, ...]) -> Tensor:
-        """The tensor `key` as fp32, which must have `shape`.
+        """The tensor `key` as fp32, which must have `shape` and finite numbers.
 
         Raises:
-            UserError: the key is missing, holds no tensor or has another shape.
+            UserError: the key is missing, holds no tensor, or one of another shape or with numbers that are not finite.
         """
         tensor = self._tensor(key)
         if tuple(tensor.shape) != shape:
             found = list(tensor.shape)
             raise UserError(f"{str(self._source)!r}: {self._prefix}{key} has the shape {found}, not {list(shape)}; is the file damaged?")
+        single = tensor.detach().float()
+        if not single.isfinite().all():
+            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} holds numbers that are not finite; the file is damaged")
         self._used.append(key)
-        return tensor.detach().float()
+        return single
 
     def ignore(self, key: str, reason: str) -> None:
         """Says why `key` is not needed."""

@@ -26,6 +26,6 @@ def fit_editor(imported: Imported, num_ws: int, w_dim: int, name: str) -> Import
         return imported
     fitted = dataclasses.replace(config, num_ws=num_ws)
     if config.kind == "direction" and config.num_ws == 1:
-        return dataclasses.replace(imported, config=fitted, tensors={"delta_w": imported.tensors["delta_w"].repeat(num_ws, 1)})
+        return dataclasses.replace(imported, config=fitted, tensors={"direction": imported.tensors["direction"].repeat(num_ws, 1)})
     # StyleCLIP normalises over the levels, so a mapper answers for another number of them in a way that it was not trained for.
     raise UserError(f"editor {name!r} was made for {config.num_ws} levels; the generator has {num_ws}: take one made for its size")

@@ -41,7 +41,7 @@ def _read(source: Source, name: str) -> Imported:
         raise UserError(f"{str(source.path)!r} holds numbers that are not finite")
     config = EditorConfig(num_ws=levels, w_dim=w_dim, hidden_dim=w_dim, num_blocks=0, kind="direction")
     note = f"one direction for {'every level' if levels == 1 else f'each of {levels} levels'}, of length {float(direction.norm()):.3g}"
-    return Imported("editor", FORMAT, config, {"delta_w": direction}, KeyReport(("array",)), notes=(note,))
+    return Imported("editor", FORMAT, config, {"direction": direction}, KeyReport(("array",)), notes=(note,))
 
 
 IMPORTER = Importer(FORMAT, "editor", _recognises, _read)

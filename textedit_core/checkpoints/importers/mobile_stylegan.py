@@ -42,7 +42,7 @@ def _read(source: Source, name: str) -> Imported:
     rest = KeyTable(
         source.path, {key: value for key, value in state.items() if not str(key).startswith((_STUDENT, _MAPPING))}, "state_dict."
     )
-    w_avg = rest.take("style_mean", rest.shape("style_mean")).reshape(-1, config.w_dim) if "style_mean" in rest else None
+    w_avg = rest.take("style_mean", (1, config.num_ws, config.w_dim))[0] if "style_mean" in rest else None
     for key in rest.keys():  # noqa: SIM118
         if key != "style_mean":
             rest.ignore(key, "the teacher, its losses or its judges")
@@ -59,10 +59,10 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 
 def _config(table: KeyTable, source: Source) -> DecoderConfig:
-    widths = [(4, table.shape("input.input")[1])]
+    widths = [(4, table.shape("input.input", 4)[1])]
     while f"layers.{len(widths) - 1}.conv1.conv.weight_permute" in table:
-        widths.append((2 * widths[-1][0], table.shape(f"layers.{len(widths) - 1}.conv1.conv.weight_permute")[0]))
-    size, w_dim = 2 * widths[-1][0], table.shape("conv1.conv.modulation.weight")[1]
+        widths.append((2 * widths[-1][0], table.shape(f"layers.{len(widths) - 1}.conv1.conv.weight_permute", 4)[0]))
+    size, w_dim = 2 * widths[-1][0], table.shape("conv1.conv.modulation.weight", 2)[1]
     if len(widths) < 3 or any(width % 4 for _, width in widths[:-1]):
         raise UserError(f"{str(source.path)!r} has the widths {[width for _, width in widths]}, which are not those of a MobileStyleGAN")
     return DecoderConfig("mobile_stylegan", size, w_dim, tuple(widths))

@@ -21,6 +21,8 @@ _OTHER_PARTS = {
     "training_set_kwargs": "the training's settings",
 }
 MAX_DEPTH = 16
+# Of the mapping network in every configuration that NVIDIA published.
+_LR_MULTIPLIER = 0.01
 
 
 @dataclass(frozen=True)
@@ -78,8 +80,9 @@ def read_mapping(table: KeyTable, record: GeneratorRecord, w_dim: int) -> tuple[
         UserError: a key is missing or of another shape.
     """
     count = sum(f"mapping.fc{i}.weight" in table for i in range(len(table.keys())))
-    hidden, z_dim = table.shape("mapping.fc0.weight")
-    lr_multiplier = float(record.setting("mapping.fc0", "bias_gain", 0.01))
+    hidden, z_dim = table.shape("mapping.fc0.weight", 2)
+    gain = record.setting("mapping.fc0", "bias_gain", None)
+    lr_multiplier = float(gain) if isinstance(gain, (int, float)) else _LR_MULTIPLIER
     config = MappingConfig(z_dim, w_dim, hidden, count, lr_multiplier, normalize_z=True)
     tensors = {"z_mean": torch.zeros(z_dim), "z_scale": torch.ones(z_dim)}
     for i in range(count):

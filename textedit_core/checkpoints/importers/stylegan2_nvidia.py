@@ -42,10 +42,10 @@ def _read(source: Source, name: str) -> Imported:
 
 
 def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> DecoderConfig:
-    widths = [(4, table.shape("synthesis.b4.const")[0])]
+    widths = [(4, table.shape("synthesis.b4.const", 3)[0])]
     while f"synthesis.b{2 * widths[-1][0]}.conv1.weight" in table:
         size = 2 * widths[-1][0]
-        widths.append((size, table.shape(f"synthesis.b{size}.conv1.weight")[0]))
+        widths.append((size, table.shape(f"synthesis.b{size}.conv1.weight", 4)[0]))
     size = widths[-1][0]
     if not 32 <= size <= 1024:
         raise UserError(f"{str(source.path)!r} makes images of {size} px; generators of 32 to 1024 px can be imported")
@@ -56,7 +56,7 @@ def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> Decoder
         for layer in (f"{block}.conv0", f"{block}.conv1"):
             if record.setting(layer, "activation", "lrelu") != "lrelu":
                 raise UserError(f"{str(source.path)!r}: {layer} does not end in a leaky ReLU; such a generator cannot be imported")
-    w_dim = table.shape("synthesis.b4.conv1.affine.weight")[1]
+    w_dim = table.shape("synthesis.b4.conv1.affine.weight", 2)[1]
     return DecoderConfig("stylegan2", size, w_dim, tuple(widths))
 
 

@@ -69,12 +69,10 @@ def read_generator(table: KeyTable, source: Source, format_name: str) -> Importe
 
 
 def _config(table: KeyTable, source: Source) -> DecoderConfig:
-    w_dim = table.shape("conv1.conv.modulation.weight")[-1]
-    widths = [(4, table.shape("input.input")[1])]
+    w_dim = table.shape("conv1.conv.modulation.weight", 2)[-1]
+    widths = [(4, table.shape("input.input", 4)[1])]
     while f"convs.{2 * (len(widths) - 1)}.conv.weight" in table:
-        shape = table.shape(f"convs.{2 * (len(widths) - 1)}.conv.weight")
-        if len(shape) != 5:
-            raise UserError(f"{str(source.path)!r}: a convolution has the shape {list(shape)}, not [1,O,I,3,3]; is it of another variant?")
+        shape = table.shape(f"convs.{2 * (len(widths) - 1)}.conv.weight", 5)
         widths.append((2 * widths[-1][0], shape[1]))
     size = widths[-1][0]
     if not 32 <= size <= 1024:
@@ -123,7 +121,7 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 def _mapping(table: KeyTable, w_dim: int) -> tuple[MappingConfig, Weights]:
     count = sum(key.startswith("style.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
-    z_dim = table.shape("style.1.weight")[1]
+    z_dim = table.shape("style.1.weight", 2)[1]
     config = MappingConfig(z_dim, w_dim, w_dim, count, MAPPING_LR_MULTIPLIER, normalize_z=True)
     tensors = {"z_mean": torch.zeros(z_dim), "z_scale": torch.ones(z_dim)}
     for i in range(count):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from textedit_core.config import AliasFreeLayer, DecoderConfig
 from textedit_core.errors import UserError
 
 FORMAT = "stylegan3"
+_LAYER_NAME = re.compile(r"synthesis\.L[0-9]+_[0-9]+_[0-9]+")
 Weights = dict[str, Tensor]
 
 
@@ -43,7 +45,7 @@ def _read(source: Source, name: str) -> Imported:
 
 def _layer_names(record: GeneratorRecord, source: Source) -> list[str]:
     """The layers' modules in the order of their numbers: L0_36_1024, L1_36_1024, ..."""
-    inside = [key.split(".")[1] for key in record.modules if key.startswith("synthesis.L") and key.count(".") == 1]
+    inside = [key.partition(".")[2] for key in record.modules if _LAYER_NAME.fullmatch(key)]
     names = sorted(inside, key=lambda name: int(name[1:].partition("_")[0]))
     if [name.split("_")[0] for name in names] != [f"L{i}" for i in range(len(names))] or len(names) < 2:
         raise UserError(f"{str(source.path)!r} lacks layers: it has {', '.join(names) or 'none'}; is the file damaged?")
@@ -59,7 +61,7 @@ def _config(table: KeyTable, record: GeneratorRecord, names: list[str], source: 
 
     layers: list[AliasFreeLayer] = []
     for i, name in enumerate(names):
-        out, width, kernel = table.shape(f"{name}.weight")[:3]
+        out, width, kernel = table.shape(f"{name}.weight", 4)[:3]
         size = int(name.split("_")[1])
         # The first layer keeps the size of the Fourier features.
         before = layers[-1].out_size if i else size
@@ -73,7 +75,7 @@ def _config(table: KeyTable, record: GeneratorRecord, names: list[str], source: 
     return DecoderConfig(
         "stylegan3",
         int(setting("synthesis", "img_resolution")),
-        table.shape("synthesis.input.affine.weight")[1],
+        table.shape("synthesis.input.affine.weight", 2)[1],
         channels=(),
         layers=tuple(layers),
         input_rate=int(setting(names[0], "in_sampling_rate")),

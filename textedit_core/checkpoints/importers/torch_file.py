@@ -37,7 +37,7 @@ def read_zip(path: Path) -> tuple[Container, Any]:
             if f"{root}/byteorder" in entries and archive.read(f"{root}/byteorder") != b"little":
                 raise name_unreadable(path, "its numbers are big-endian; save it again on an ordinary machine")
             program = archive.read(pickles[0])
-    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, struct.error) as error:
+    except (zipfile.BadZipFile, OSError, NotImplementedError, RuntimeError, ValueError, struct.error) as error:
         raise name_unreadable(path, f"its zip archive is damaged or cut short ({error})") from None
     storages = _ZipStorages(path, {name.removeprefix(f"{root}/data/"): info for name, info in entries.items()})
     value = materialise(run(io.BytesIO(program), path, storages), path)

@@ -141,6 +141,21 @@ def test_a_truncated_file_is_named(zipped: bool, share: float, tmp_path: Path) -
         open_source(tmp_path / "cut.pt")
 
 
+def test_any_damaged_byte_is_an_error_or_harmless(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for zipped in (True, False):
+        torch.save({"a": torch.randn(3, 4), "opts": argparse.Namespace(x=1)}, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        whole = (tmp_path / "a.pt").read_bytes()
+        for _ in range(150):
+            data = bytearray(whole)
+            data[random.integers(len(data))] = random.integers(256)
+            (tmp_path / "b.pt").write_bytes(data)
+            try:
+                open_source(tmp_path / "b.pt")
+            except UserError as error:
+                assert "b.pt" in str(error)
+
+
 def test_a_flipped_bit_in_a_tensor_is_noticed(tmp_path: Path) -> None:
     torch.save({"a": torch.ones(1000)}, tmp_path / "a.pt")
     data = bytearray((tmp_path / "a.pt").read_bytes())

@@ -81,6 +81,8 @@ def _altered(key: str, value: Tensor | None) -> dict[str, Tensor]:
     [
         ("convs.3.activate.bias", None, "lacks g_ema.convs.3.activate.bias"),
         ("convs.2.conv.modulation.bias", torch.zeros(9), r"g_ema.convs.2.conv.modulation.bias has the shape \[9\], not \[10\]"),
+        ("style.2.bias", torch.full((16,), float("nan")), "g_ema.style.2.bias holds numbers that are not finite"),
+        ("input.input", torch.zeros(12), r"g_ema.input.input has the shape \[12\], not 4 dimensions"),
         ("to_rgbs.1.extra", torch.zeros(1), "unknown keys: g_ema.to_rgbs.1.extra"),
         ("convs.0.conv.blur.kernel", torch.ones(4, 4), "convs.0.conv.blur.kernel is not the"),
     ],
