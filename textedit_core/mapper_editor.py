@@ -71,11 +71,12 @@ class SingleMapper(LatentEditor):
 
 
 class DirectionEditor(LatentEditor):
-    """One delta_w for every face: a direction in W or W+, as InterFaceGAN, GANSpace and StyleCLIP's global directions use it."""
+    """One delta_w for every face: a direction in W or W+, as InterFaceGAN and GANSpace find them."""
 
     def __init__(self, config: EditorConfig) -> None:
         super().__init__(config, {}, {})
-        self.delta_w = nn.Parameter(torch.zeros(config.num_ws, config.w_dim))
+        # Not "delta_w", which is the name of an exported graph's output.
+        self.direction = nn.Parameter(torch.zeros(config.num_ws, config.w_dim))
 
     def move_only(self, names: Collection[str]) -> None:
         """As in SingleMapper: a direction rests or moves as a whole."""
@@ -85,11 +86,11 @@ class DirectionEditor(LatentEditor):
     @torch.no_grad()
     def scale(self, factor: float) -> None:
         """Multiplies the direction by `factor`, in place."""
-        self.delta_w.mul_(factor)
+        self.direction.mul_(factor)
 
     def forward(self, w_plus: Tensor) -> Tensor:
         # A graph whose answer does not read its input is none that a backend takes.
-        return w_plus * 0.0 + self.delta_w
+        return w_plus * 0.0 + self.direction
 
 
 EDITORS: dict[str, Callable[[EditorConfig], LatentEditor]] = {
