@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from textedit_core.checkpoints.imported_config import fitted_editors, imported_config
-from textedit_core.checkpoints.importers.contract import Imported, Kind
+from textedit_core.checkpoints.importers.contract import Imported, Importer, Kind, Source
 from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
 from textedit_core.checkpoints.importers.import_report import as_json, describe
 from textedit_core.checkpoints.sample_faces import copy_faces
@@ -126,7 +126,17 @@ def inspect_file(path: Path) -> str:
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
         return f"{path.name}: {outline(source)}, of no known format"
-    return "\n".join([f"{path.name}: {outline(source)}", *(describe(importer.read(source, "")) for importer in fitting)])
+    return "\n".join([f"{path.name}: {outline(source)}", *(_looked_at(importer, source, len(fitting)) for importer in fitting)])
+
+
+def _looked_at(importer: Importer, source: Source, fitting: int) -> str:
+    try:
+        return describe(importer.read(source, ""))
+    except UserError as error:
+        # A text-image model needs a name beside its file, and an array may be latents where it is no direction.
+        if fitting == 1 and importer.kind != "clip":
+            raise
+        return f"as {importer.kind} ({importer.format}): {error}"
 
 
 def _check(request: ImportRequest) -> None:
@@ -200,7 +210,9 @@ def _prompts(base: Checkpoint | None, parts: dict[str, Imported]) -> list[Prompt
         if imported.kind == "editor":
             prompt_id = part.removeprefix("editors/")
             known = prompts.get(prompt_id, Prompt(prompt_id, imported.text or prompt_id.replace("_", " ")))
-            prompts[prompt_id] = dataclasses.replace(known, editor=imported.config, conditioned=False)
+            groups = tuple(name for name in ("coarse", "medium", "fine") if getattr(imported.config, name))
+            fresh: dict[str, Any] = {"groups": groups, "calibration": 1.0, "reached": None, "conditioned": False}
+            prompts[prompt_id] = dataclasses.replace(known, editor=imported.config, **fresh)
     return list(prompts.values())
 
 

@@ -72,7 +72,7 @@ def test_parts_open_and_give_the_numbers_of_their_files(imported: Checkpoint) ->
     saved = pyramid_file.content()
     assert (w_plus - pyramid_file.answer(saved, image)).abs().max() < 1e-4
     assert (imported.load_decoder()(w_plus) - render(rosinality_state(), w_plus)).abs().max() < 1e-3
-    assert imported.prompts["angry"].text == "an angry face"
+    assert (imported.prompts["angry"].text, imported.prompts["angry"].groups) == ("an angry face", ("coarse", "medium"))
     assert imported.load_clip().encode_text(["an angry face"]).shape == (1, 16)
 
 

@@ -7,12 +7,14 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import open_clip
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from textedit_core.checkpoints.import_model import inspect_file
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.detect import detect, open_source
 from textedit_core.checkpoints.importers.open_clip_file import clip_config, download_weights
@@ -131,6 +133,17 @@ def test_wrong_name_is_noticed(tmp_path: Path, tiny_name: str) -> None:
         _imported(tmp_path / "model.pt", "ViT-B-33")
     with pytest.raises(UserError, match="does not say which model it is; give its name: --clip ViT-B-32=model.pt"):
         _imported(tmp_path / "model.pt", "")
+
+
+def test_model_without_a_name_can_be_looked_at(tmp_path: Path, tiny_name: str) -> None:
+    torch.save(_network(tiny_name).state_dict(), tmp_path / "model.pt")
+    assert "as clip (open_clip): " in inspect_file(tmp_path / "model.pt")
+
+
+def test_array_of_latents_is_no_direction(tmp_path: Path) -> None:
+    np.save(tmp_path / "w.npy", np.zeros((50, 32), np.float32))
+    words = inspect_file(tmp_path / "w.npy")
+    assert "latents" in words and "as editor (direction): " in words
 
 
 def test_models_that_need_the_network_are_refused() -> None:
