@@ -58,7 +58,7 @@ def smallest_mix(graph: fx.GraphModule, inputs: Sequence[Tensor], aim_db: float)
         aim_db: PSNR in dB against the graph in float.
     """
     trial = _Trial(graph, inputs)
-    kept = _shortest_prefix(trial, trial.ranked(), aim_db)
+    kept = _shortest_prefix(trial, aim_db)
     kept = _given_back(trial, kept, aim_db)
     chosen = trial.measure(kept)
     curve = tuple(sorted(trial.points.values(), key=lambda point: (point.weight_bytes, point.psnr_db)))
@@ -99,9 +99,10 @@ class _Trial:
             return psnr_db(self.reference, torch.cat([simulation.run(value) for value in self.inputs]))
 
 
-def _shortest_prefix(trial: _Trial, order: list[str], aim_db: float) -> frozenset[str]:
+def _shortest_prefix(trial: _Trial, aim_db: float) -> frozenset[str]:
     if trial.measure(()).psnr_db >= aim_db:
         return frozenset()
+    order = trial.ranked()
     too_few, enough = 0, len(order)
     while enough - too_few > 1:
         middle = (too_few + enough) // 2
