@@ -50,7 +50,8 @@ def test_ships_with_prompts_faces_card_and_metrics(reference: Checkpoint) -> Non
     assert len(reference.faces("calibration")) >= 16 and len(reference.faces("heldout")) >= FACES
     assert (reference.directory / "MODEL_CARD.md").read_text("utf8").strip()
     metrics = json.loads((reference.directory / "metrics.json").read_text("utf8"))
-    assert set(metrics["edits"]) == set(reference.prompts)
+    assert metrics["checkpoint_id"] == reference.checkpoint_id
+    assert set(metrics["prompts"]) == set(reference.prompts)
 
 
 def test_reconstruction_is_nearer_than_the_mean_face(photos: Tensor, reconstruction: Tensor) -> None:

@@ -17,7 +17,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `import`."""
     parser.add_argument("--inspect", type=Path, metavar="FILE", help="say what a file is and what it holds; writes nothing")
     for name, meaning in _PARTS.items():
-        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{meaning} (docs/importing.md lists the formats)")
+        parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{meaning} (docs/bring-your-own-weights.md lists the formats)")
     parser.add_argument("--clip", metavar="NAME=FILE", help="weights of an open_clip model, e.g. ViT-B-32=weights.pt")
     parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction; may be repeated")
     parser.add_argument("--base", type=Path, help="a checkpoint whose other parts are taken over")
