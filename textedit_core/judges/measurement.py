@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -51,7 +52,8 @@ def measure_judges(judges: Judges, data: Faces) -> dict[str, Any]:
 def _verdicts(judges: Judges, data: Faces, softness: float) -> tuple[dict[str, Tensor], Tensor]:
     values: list[dict[str, Tensor]] = []
     embeddings: list[Tensor] = []
-    for rows in track(torch.arange(len(data)).split(_BATCH), f"judging {len(data)} pictures"):
+    console = Console(stderr=True)
+    for rows in track(torch.arange(len(data)).split(_BATCH), f"judging {len(data)} pictures", console=console):
         images = data.images(rows)
         if softness:
             images = blurred(images, torch.full((len(images),), softness * images.shape[-1]))

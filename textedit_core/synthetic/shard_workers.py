@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from textedit_core.errors import UsageError, UserError
@@ -121,7 +122,7 @@ def _watch(futures: list[Future[tuple[dict[str, Any], bool]]], tasks: Sequence[S
     columns = (TextColumn("faces"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[rate]}"), TimeRemainingColumn())
     started, waiting = time.monotonic(), set(futures)
     images = dict(zip(futures, (task.images for task in tasks), strict=True))
-    with Progress(*columns) as progress:
+    with Progress(*columns, console=Console(stderr=True)) as progress:
         bar = progress.add_task("faces", total=sum(images.values()), rate="")
         while waiting:
             done, waiting = wait(waiting, _POLL_SECONDS, FIRST_COMPLETED)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -106,7 +107,7 @@ def _decode(folder: Path, entries: list[dict[str, Any]], pixels: Path, labels: P
     try:
         array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(count, 3, size, size))
         with ThreadPoolExecutor(_THREADS) as pool:
-            for entry in track(entries, "decoding images"):
+            for entry in track(entries, "decoding images", console=Console(stderr=True)):
                 samples = read_listed_shard(folder, entry)
                 first = len(sidecars)
                 for row, image in enumerate(pool.map(lambda item: _load(item, size), samples.items()), first):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -139,7 +140,7 @@ def _looked_at(data: NamedImages, rows: Tensor, ways: tuple[View | None, ...], n
     photos_of = ImageSource(data, team.device)
     joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0}
     columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
-    for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", disable=not team.leads):
+    for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", console=Console(stderr=True), disable=not team.leads):
         photos = photos_of(rows[index])
         w_plus = networks.encoder(photos)
         preview = networks.preview(w_plus)

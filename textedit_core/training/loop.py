@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torchvision.utils import save_image
@@ -107,7 +108,7 @@ class _Trainer:
     def train(self) -> str:
         last_save = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, disable=not self.team.leads) as bar:
+        with Progress(*columns, console=Console(stderr=True), disable=not self.team.leads) as bar:
             task = bar.add_task(self.stage.name, total=self.config.images)
             while self.images < self.config.images:
                 self._step()

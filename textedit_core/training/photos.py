@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
@@ -79,7 +80,8 @@ def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np
         try:
             array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(len(paths), 3, size, size))
             with ThreadPoolExecutor(_THREADS) as pool:
-                for row, pixels in enumerate(track(pool.map(lambda path: _pixels(path, size), paths), "decoding", total=len(paths))):
+                decoded = pool.map(lambda path: _pixels(path, size), paths)
+                for row, pixels in enumerate(track(decoded, "decoding", total=len(paths), console=Console(stderr=True))):
                     array[row] = pixels
             array.flush()
             scratch.replace(cache)

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from rich.progress import Progress
 
 from textedit_core.checkpoints.store import open_checkpoint
@@ -87,7 +88,7 @@ def sweep(request: SweepRequest) -> SweepResult:
     ]
     engine = _engine(request)
     # In this process every prompt shows a bar of its own.
-    with Progress(disable=engine is _in_turn) as bar:
+    with Progress(console=Console(stderr=True), disable=engine is _in_turn) as bar:
         task = bar.add_task("prompts", total=len(requests))
         for prompt_id, outcome in engine(request, requests):
             _enter(directory, request.base.out, prompt_id, outcome, result)
