@@ -8,17 +8,18 @@ import torch
 import torch.nn.functional as F
 from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
-from torch import Tensor, nn
+from torch import Tensor
 
 from textedit_core.config import ClipConfig
 from textedit_core.perception.resize import resize_square
+from textedit_core.perception.text_image import TextImageModel
 from textedit_core.perception.tokenizer import PromptTokenizer
 
 # Radford et al. 2021, section 2.5: the scale is clipped so that logits are never multiplied by more than 100.
 MAX_LOGIT_SCALE = 100.0
 
 
-class ClipModel(nn.Module):
+class ClipModel(TextImageModel):
     """Embeds images and texts into one unit sphere.
 
     Args:
@@ -50,19 +51,6 @@ class ClipModel(nn.Module):
     def logit_scale(self) -> Tensor:
         """Inverse temperature of the logits: scalar in (0, 100]."""
         return self.network.logit_scale.exp().clamp(max=MAX_LOGIT_SCALE)
-
-    def encode_image(self, image: Tensor) -> Tensor:
-        """Embeds images: RGB float [B,3,H,W] in [-1,1], any size, to unit-norm float32 [B,E]. Differentiable."""
-        return F.normalize(self.network.encode_image(self._prepare(image)).float(), dim=-1)
-
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Embeds texts to unit-norm float32 [B,E].
-
-        Raises:
-            UserError: a text is longer than the model reads.
-        """
-        ids = self.tokenizer.encode(texts).to(self.image_mean.device)
-        return F.normalize(self.network.encode_text(ids).float(), dim=-1)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Feature maps of the visual trunk, fine to coarse, each [B,C,h,w], for a perceptual distance.

@@ -7,14 +7,14 @@ from typing import Any
 
 import open_clip
 import torch
-import torch.nn.functional as F
 from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
-from torch import Tensor, nn
+from torch import Tensor
 
 from textedit_core.config import ClipConfig
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.perception.resize import resize_square
+from textedit_core.perception.text_image import TextImageModel
 
 # Parts of a model that open_clip fetches from the network whenever it builds it.
 _REMOTE = ("hf_model_name", "hf_tokenizer_name")
@@ -70,7 +70,7 @@ class OpenClipTokenizer:
         return ids
 
 
-class OpenClipModel(nn.Module):
+class OpenClipModel(TextImageModel):
     """Embeds images and texts into one unit sphere; what editors and losses use of ClipModel, for a model of open_clip.
 
     Args:
@@ -95,19 +95,6 @@ class OpenClipModel(nn.Module):
     def logit_scale(self) -> Tensor:
         """Inverse temperature of the logits, a positive scalar."""
         return self.network.logit_scale.exp()
-
-    def encode_image(self, image: Tensor) -> Tensor:
-        """Embeds images: RGB float [B,3,H,W] in [-1,1], any size, to unit-norm float32 [B,E]. Differentiable."""
-        return F.normalize(self.network.encode_image(self._prepare(image)).float(), dim=-1)
-
-    def encode_text(self, texts: Sequence[str]) -> Tensor:
-        """Embeds texts to unit-norm float32 [B,E].
-
-        Raises:
-            UserError: a text is longer than the model reads.
-        """
-        ids = self.tokenizer.encode(texts).to(self.image_mean.device)
-        return F.normalize(self.network.encode_text(ids).float(), dim=-1)
 
     def features(self, image: Tensor) -> list[Tensor]:
         """Feature maps of the visual tower, in the order of its layers, each [B,C,h,w], for a perceptual distance; image as above."""

@@ -74,6 +74,9 @@ def test_the_large_textures_of_upstream_are_accepted_by_their_git_id(
     known.write_text(json.dumps({TEXTURE: ["0" * 64, "git:ce013625030ba8dba906f756967f9e9ca394464a"]}))
     monkeypatch.setattr("textedit_core.synthetic.asset_pack.HASHES_PATH", known)
     check_hashes(AssetTree(small_tree), [TEXTURE])
+    (small_tree / TEXTURE).write_bytes(b"hello!")
+    with pytest.raises(UserError, match="not the upstream file"):
+        check_hashes(AssetTree(small_tree), [TEXTURE])
 
 
 @pytest.mark.parametrize("content", [b"no zip", None])

@@ -122,7 +122,8 @@ def test_shared_references_do_not_grow(tmp_path: Path) -> None:
     for _ in range(60):
         value = [value] * 10  # 10^61 numbers if every reference were copied
     (tmp_path / "a.pkl").write_bytes(pickle.dumps(value))
-    open_source(tmp_path / "a.pkl")
+    content: Any = open_source(tmp_path / "a.pkl").content
+    assert len(content) == 10 and all(item is content[0] for item in content)
 
 
 def test_deep_nesting_is_refused(tmp_path: Path) -> None:
