@@ -22,7 +22,7 @@ class Source:
     """A foreign file after it was safely read.
 
     `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built);
-    it is a numpy array for "npy", and None for "onnx", whose importer reads the path itself.
+    it is a numpy array for "npy", and None for "onnx", of which nothing is read: no importer takes it.
     """
 
     path: Path
