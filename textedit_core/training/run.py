@@ -159,11 +159,14 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     return Outcome(stage.name, provenance, prompt, recalibrated)
 
 
-def record(directory: Path, outcomes: Sequence[Outcome]) -> Checkpoint:
-    """Enters finished stages in the index of the checkpoint folder, atomically."""
+def record(directory: Path, outcomes: Sequence[Outcome], last: Sequence[str] = ()) -> Checkpoint:
+    """Enters finished stages in the index of the checkpoint folder, atomically; prompts named in `last` are listed last, in that order."""
     checkpoint = open_checkpoint(directory)
     finished = [prompt for outcome in outcomes for prompt in (outcome.prompt, *outcome.recalibrated) if prompt is not None]
     prompts = {**checkpoint.prompts, **{prompt.id: prompt for prompt in finished}}
+    for name in last:
+        if name in prompts:
+            prompts[name] = prompts.pop(name)
     provenance = {**checkpoint.provenance, **{outcome.stage: outcome.provenance for outcome in outcomes}}
     return write_index(directory, checkpoint.config, list(prompts.values()), provenance)
 

@@ -1,7 +1,8 @@
 """Many prompts: one editor each, trained side by side in this process, in local processes or on a Ray cluster.
 
 Workers read the run's checkpoint and write their own editor and state; the checkpoint's index is written by the driver alone, prompt by
-prompt. Whatever stops a sweep, the same command goes on: finished prompts are skipped, started ones resume.
+prompt, and lists them in the order of the request. Whatever stops a sweep, the same command goes on: finished prompts are skipped, started
+ones resume.
 """
 
 from __future__ import annotations
@@ -91,7 +92,7 @@ def sweep(request: SweepRequest) -> SweepResult:
     with Progress(console=Console(stderr=True), disable=engine is _in_turn) as bar:
         task = bar.add_task("prompts", total=len(requests))
         for prompt_id, outcome in engine(request, requests):
-            _enter(directory, request.base.out, prompt_id, outcome, result)
+            _enter(directory, request, prompt_id, outcome, result)
             bar.update(task, advance=1, description=f"prompts, last {prompt_id}")
     if result.failed:
         reasons = "; ".join(f"{name}: {reason}" for name, reason in result.failed.items())
@@ -109,12 +110,13 @@ def train_prompt(request: TrainRequest, threads: int) -> Report:
         return request.prompt.id, str(error)
 
 
-def _enter(directory: Path, run: Path, prompt_id: str, outcome: Outcome | str, result: SweepResult) -> None:
+def _enter(directory: Path, request: SweepRequest, prompt_id: str, outcome: Outcome | str, result: SweepResult) -> None:
     if isinstance(outcome, str):
         result.failed[prompt_id] = outcome
         return
-    record(directory, [outcome])
-    (run / "state" / f"{outcome.stage}.pt").unlink(missing_ok=True)
+    # Listed as asked for, whichever worker was first.
+    record(directory, [outcome], [prompt.id for prompt, _ in request.prompts])
+    (request.base.out / "state" / f"{outcome.stage}.pt").unlink(missing_ok=True)
     result.trained.append(prompt_id)
 
 

@@ -62,6 +62,13 @@ def test_prompts_join_those_of_the_checkpoint_and_finished_ones_are_skipped(requ
     assert (again.trained, again.skipped) == ([], ["first", "second"])
 
 
+def test_prompts_are_listed_in_the_order_of_the_request_whichever_was_first(request_in: Callable[[str], SweepRequest]) -> None:
+    request = request_in("run")
+    sweep(_with(request, prompts=PROMPTS[1:]))
+    assert sweep(request).trained == ["first"]
+    assert list(open_checkpoint(request.base.out / "checkpoint").prompts) == ["smile", "child", "first", "second"]
+
+
 def test_prompt_that_fails_does_not_stop_the_others(request_in: Callable[[str], SweepRequest]) -> None:
     request = request_in("run")
     bad = (Prompt("bad", "an elephant"), RECIPE)
