@@ -164,11 +164,15 @@ class LoopConfig:
 
     Training ends after `images`, or earlier: when the smoothed loss falls below `loss_threshold` (0: off), or when it fell by less than
     `min_improvement` (a fraction) over the last `patience_images` (0: off).
+
+    With a `matrix_rate` the weight matrices and kernels learn by Muon (orthogonalised momentum; Jordan et al. 2024) at that rate and
+    vectors by Adam at `learning_rate`; 0 leaves all to Adam.
     """
 
     images: int
     batch_size: int = 16
     learning_rate: float = 2e-3
+    matrix_rate: float = 0.0
     warmup_images: int = 1000
     betas: tuple[float, float] = (0.9, 0.99)
     gradient_clip: float = 1.0
@@ -216,7 +220,7 @@ class DecoderTraining:
     adversarial: float = 0.0
     identity: float = 0.0
     preview_share: float = 0.7
-    perceptual_share: float = 0.5
+    perceptual_share: float = 0.3
     adversarial_share: float = 0.2
     r1_gamma: float = 1.0
     r1_interval: int = 8

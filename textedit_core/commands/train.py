@@ -16,6 +16,7 @@ _PACE = (
     ("--images", int, "images to show"),
     ("--batch-size", int, "images per step, of all processes together"),
     ("--learning-rate", float, "at its highest, after the warm-up"),
+    ("--matrix-rate", float, "of Muon, for matrices and kernels; 0 leaves them to Adam"),
     ("--patience-images", int, "stop when the loss has hardly improved over so many images"),
     ("--loss-threshold", float, "stop when the smoothed loss is below"),
     ("--seed", int, "of every random draw"),

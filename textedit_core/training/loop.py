@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import torch
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from timm.optim import Muon
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
@@ -28,7 +29,7 @@ class Player:
     """One optimised module and its loss; a stage with a discriminator has two.
 
     `losses(step_generator, progress)` draws its batch from the generator alone, so step k always sees the same data, and returns
-    named scalars among which "loss" is minimised; `progress` runs from 0 to 1.
+    named scalars among which "loss" is minimised; `progress` runs from 0 to 1. A player with `betas` of its own learns by Adam alone.
     """
 
     name: str
@@ -96,8 +97,10 @@ class _Trainer:
         self.step = 0
 
     def _optimizer(self, player: Player) -> torch.optim.Optimizer:
-        rate = self.config.learning_rate * player.learning_rate_scale
+        rate, matrix_rate = (one * player.learning_rate_scale for one in (self.config.learning_rate, self.config.matrix_rate))
         parameters = [p for p in player.module.parameters() if p.requires_grad]
+        if matrix_rate and player.betas is None:
+            return Muon(parameters, lr=matrix_rate, nesterov=True, fallback_lr_scale=rate / matrix_rate, betas=self.config.betas)
         fused = self.team.device.type == "cuda"
         return torch.optim.Adam(parameters, lr=rate, betas=player.betas or self.config.betas, fused=fused or None)
 
@@ -132,7 +135,7 @@ class _Trainer:
             generator = torch.Generator().manual_seed(self.config.seed * 1_000_003 + self.step * 7 + index)
             optimizer = self.optimizers[player.name]
             for group in optimizer.param_groups:
-                group["lr"] = self.config.learning_rate * player.learning_rate_scale * factor
+                group["lr"] = group.setdefault("initial_lr", group["lr"]) * factor
             player.module.train()
             with torch.autocast(self.team.device.type, torch.bfloat16, enabled=self.config.bfloat16):
                 losses = player.losses(generator, progress)

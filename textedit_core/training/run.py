@@ -41,7 +41,7 @@ from textedit_core.training.text_editor_stage import TextEditorStage
 STAGES: dict[str, LoopConfig] = {
     "clip": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
-    "decoder": LoopConfig(images=48_000, learning_rate=3e-2),
+    "decoder": LoopConfig(images=96_000, learning_rate=3e-2, matrix_rate=0.1),
     "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
     "autoencoder": LoopConfig(images=64_000, learning_rate=2e-3),
     "editor": LoopConfig(images=3_000, learning_rate=1e-2, sample_images=2000),

@@ -66,19 +66,22 @@ def test_run_shows_every_image_and_leaves_its_traces(tmp_path: Path) -> None:
     assert list((tmp_path / "tensorboard" / "toy").iterdir())
 
 
-def test_training_lowers_the_loss(tmp_path: Path) -> None:
+@pytest.mark.parametrize("matrix_rate", [0.0, 0.1], ids=["adam", "muon"])
+def test_training_lowers_the_loss(tmp_path: Path, matrix_rate: float) -> None:
     stage = ToyStage()
     x = torch.randn(64, 3, generator=torch.Generator().manual_seed(1))
     before = (stage.network(x) - x.sum(1, keepdim=True)).square().mean()
-    run(stage, dataclasses.replace(PACE, images=1200, learning_rate=3e-2), tmp_path)
+    run(stage, dataclasses.replace(PACE, images=1200, learning_rate=3e-2, matrix_rate=matrix_rate), tmp_path)
     assert (stage.network(x) - x.sum(1, keepdim=True)).square().mean() < 0.5 * before
 
 
+@pytest.mark.parametrize("matrix_rate", [0.0, 0.1], ids=["adam", "muon"])
 @pytest.mark.parametrize("killed_at_step", [1, 7, 19])
-def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, killed_at_step: int) -> None:
+def test_killed_and_resumed_equals_uninterrupted(tmp_path: Path, killed_at_step: int, matrix_rate: float) -> None:
     whole, killed, resumed = ToyStage(), ToyStage(killed_at_step=killed_at_step), ToyStage()
-    run(whole, PACE, tmp_path / "whole")
-    saving = dataclasses.replace(PACE, save_seconds=0.0)
+    pace = dataclasses.replace(PACE, matrix_rate=matrix_rate)
+    saving = dataclasses.replace(pace, save_seconds=0.0)
+    run(whole, pace, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         run(killed, saving, tmp_path / "halves")
     run(resumed, saving, tmp_path / "halves")
