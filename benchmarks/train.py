@@ -156,6 +156,10 @@ class SampleFaces:
     def __len__(self) -> int:
         return len(self._images)
 
+    def of_every_style(self) -> SampleFaces:
+        """The faces themselves: a checkpoint keeps photographs alone."""
+        return self
+
     def images(self, indices: Tensor | list[int]) -> Tensor:
         """float32 [B,3,S,S] in [-1,1] of the given faces."""
         return self._images[indices]

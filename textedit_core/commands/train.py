@@ -57,7 +57,7 @@ def _add_editor(group: Any) -> None:
     group.add_argument("--anchor", choices=("text", "source"), help="match the text itself, or the face moved from neutral to target text")
     group.add_argument("--directional", type=float, help="weight of the directional text term")
     group.add_argument("--contrastive", type=float, help="weight of the contrastive text term")
-    group.add_argument("--latent-norm", help="l2 or l1")
+    group.add_argument("--latent-norm", help="l2, l1 or mahalanobis")
     group.add_argument("--latent-weight", type=float, help="weight of the change of w (l1 in the loss)")
     group.add_argument("--identity-form", help="cosine, euclidean or one_minus_match")
     group.add_argument("--identity-target", choices=("photo", "reconstruction"))

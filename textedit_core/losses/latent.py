@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 
 from textedit_core.errors import UsageError
@@ -17,7 +18,11 @@ def _mean_absolute(delta_w: Tensor) -> Tensor:
     return delta_w.float().abs().mean()
 
 
-LATENT_NORMS: dict[str, Callable[[Tensor], Tensor]] = {"l2": _mean_square, "l1": _mean_absolute}
+_PLAIN: dict[str, Callable[[Tensor], Tensor]] = {"l2": _mean_square, "l1": _mean_absolute}
+MAHALANOBIS = "mahalanobis"
+LATENT_NORMS = (*_PLAIN, MAHALANOBIS)
+# The share of the latents' mean variance that is added to every direction: where faces do not vary at all, a change costs this much.
+_RIDGE = 0.03
 
 
 class LatentChangeLoss(nn.Module):
@@ -25,24 +30,51 @@ class LatentChangeLoss(nn.Module):
 
     Scale: ``l2`` is ``||delta_w||_2^2 / (L D)`` (the form of StyleCLIP's mapper, Patashnik et al. 2021, equation 4, as
     a mean), ``l1`` is ``||delta_w||_1 / (L D)``. Both are independent of L and D; where every entry changes by c they
-    are c^2 and |c|.
+    are c^2 and |c|. ``mahalanobis`` is l2 in units of how far faces lie apart in the direction of the change (Mahalanobis
+    1936): cheap where faces differ from each other, dear where none does, so that edits stay among faces.
 
     Args:
-        norm: "l2" or "l1".
+        norm: "l2", "l1" or "mahalanobis".
+        precision: float32 [D,D] of `latent_precision`; "mahalanobis" needs it, the others leave it alone.
 
     Raises:
         UsageError: unknown norm.
+        ValueError: the precision is missing.
     """
 
-    def __init__(self, norm: str) -> None:
+    precision: Tensor | None
+
+    def __init__(self, norm: str, precision: Tensor | None = None) -> None:
         super().__init__()
         if norm not in LATENT_NORMS:
             raise UsageError(f"unknown latent norm '{norm}'; choose one of: {', '.join(LATENT_NORMS)}")
+        if norm == MAHALANOBIS and precision is None:
+            raise ValueError("the mahalanobis norm needs the precision of the latents")
         self.norm = norm
+        self.register_buffer("precision", precision)
 
     def forward(self, delta_w: Tensor) -> Tensor:
         """Loss of delta_w [B,L,D] (or of the difference of two latents), float32 scalar."""
-        return LATENT_NORMS[self.norm](delta_w)
+        if self.norm in _PLAIN:
+            return _PLAIN[self.norm](delta_w)
+        assert self.precision is not None
+        delta_w = delta_w.float()
+        # Half precision would lose what the large and the small variances have in common.
+        with torch.autocast(delta_w.device.type, enabled=False):
+            return ((delta_w @ self.precision) * delta_w).mean()
+
+
+def latent_precision(latents: Tensor) -> Tensor:
+    """The inverse covariance of latents w_plus [N,L,D], about the mean of their level and over all levels, float32 [D,D].
+
+    It is scaled by the mean variance, so that a change in a direction of average variance costs what `l2` makes of it; a ridge bounds
+    the cost where the latents do not vary.
+    """
+    centred = (latents.double() - latents.double().mean(0)).flatten(0, 1)
+    covariance = centred.T @ centred / len(centred)
+    variance = covariance.diagonal().mean()
+    ridge = _RIDGE * variance * torch.eye(len(covariance), dtype=torch.double, device=covariance.device)
+    return (torch.linalg.inv(covariance + ridge) * variance).float()
 
 
 def w_norm_loss(w_plus: Tensor, w_avg: Tensor) -> Tensor:

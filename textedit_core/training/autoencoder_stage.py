@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import DecoderTraining, EncoderTraining, ModelConfig
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.layers import EQUALIZED_RATE
 from textedit_core.encoder import Encoder
 from textedit_core.errors import UserError
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
@@ -53,7 +54,7 @@ class AutoencoderStage:
         self.focus = template_focus(model.decoder.img_resolution).to(team.device)
         self.objective = ReconstructionObjective(ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel))
         self.distances = perceptual_distances(recipe, checkpoint, team)
-        self.players = [Player("autoencoder", self.networks, self._losses)]
+        self.players = [Player("autoencoder", self.networks, self._losses, rates={"decoder.": EQUALIZED_RATE})]
         self.adversary = Adversary(model.decoder.img_resolution, recipe, team) if recipe.adversarial else None
         if self.adversary is not None:
             self.players.append(Player("discriminator", self.adversary.module, self._discriminator_losses, LEARNING_RATE_SCALE, BETAS))

@@ -50,7 +50,7 @@ class FaceDataset:
     def __init__(self, folder: Path, split: str, size: int, styles: tuple[str, ...] | None = None) -> None:
         if split not in SPLITS:
             raise unknown_name("split", split, list(SPLITS), "the splits are")
-        self.folder, self.pixel = folder, PixelSpec(size=size)
+        self.folder, self.split, self.pixel, self.styles = folder, split, PixelSpec(size=size), styles
         self.index = read_index(folder, INDEX_NAME, FORMAT_VERSION)
         self.scene_code_names: list[str] = self.index["scene_code_names"]
         entries = [entry for entry in self.index["shards"] if entry["split"] == split]
@@ -68,6 +68,10 @@ class FaceDataset:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def of_every_style(self) -> FaceDataset:
+        """The same split with the images that `styles` left out."""
+        return self if self.styles is None else FaceDataset(self.folder, self.split, self.pixel.size)
 
     def images(self, indices: Tensor | list[int]) -> Tensor:
         """float32 [B,3,S,S] in [-1,1] of the given rows of this split."""

@@ -81,11 +81,12 @@ class EditorStage:
         self.networks = load_frozen(checkpoint, team.device)
         self.prompt = with_neutral(prompt, self.networks.clip.tokenizer)
         self.pair = embed_prompt(self.networks.clip, self.prompt)
-        self.criterion = EditorCriterion(recipe, other_texts(self.networks.clip, self.pair, recipe.other_texts))
         self.editor = PromptEditor(checkpoint.config.editor)
         self.editor.move_only(recipe.groups)
         folder = cache or checkpoint.directory.parent / "cache"
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, folder)
+        others = other_texts(self.networks.clip, self.pair, recipe.other_texts)
+        self.criterion = EditorCriterion(recipe, self.faces.precision, others)
         self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.players = [Player("editor", self.editor, self._losses)]
 

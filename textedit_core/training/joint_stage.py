@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, EncoderTraining, Prompt
+from textedit_core.decoder.layers import EQUALIZED_RATE
 from textedit_core.e4e_encoder import PyramidEncoder
 from textedit_core.editor import LatentEditor
 from textedit_core.encoder import Encoder
@@ -22,6 +23,7 @@ from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.editor_objective import EditorCriterion
 from textedit_core.training.image_source import ImageSource
+from textedit_core.training.latent_cache import spread_of
 from textedit_core.training.loop import Player
 from textedit_core.training.strength import calibrated, calibration_rows
 
@@ -34,10 +36,9 @@ class JointStage:
     After `finish`, `prompts` are the prompts with their strengths calibrated anew.
 
     Args:
-        parts: which of "encoder", "decoder" and "editors" move; the others stay frozen.
+        parts: which of "encoder", "decoder" and "editors" move; the others stay frozen. Unless all do, they are in the stage's name, so
+            that fine-tuning encoder and decoder before there are editors, and all of them later, are two stages of one run.
     """
-
-    name = "joint"
 
     def __init__(
         self,
@@ -53,6 +54,7 @@ class JointStage:
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
+        self.name = "-".join(["joint", *(() if set(parts) == set(PARTS) else parts)])
         self.recipe, self.batch_size, self.team = recipe, batch_size, team
         self.images, self.count = ImageSource(data, team.device), len(data)
         self.heldout_images = ImageSource(heldout, team.device).first(8)
@@ -77,8 +79,11 @@ class JointStage:
             identity=reconstruction.identity,
         )
         self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
-        self.criterion = EditorCriterion(recipe)
-        self.players = [Player("joint", self.networks, self._losses)]
+        # Of the latents as they are when the stage begins; fine-tuning moves them little.
+        precision = spread_of(data, self.networks["encoder"].eval(), team)
+        self.criterion = EditorCriterion(recipe, precision)
+        rates = {"decoder.": EQUALIZED_RATE, "editors.": EQUALIZED_RATE}
+        self.players = [Player("joint", self.networks, self._losses, rates=rates)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         # The loop puts the whole player in training mode, in which a frozen batch norm would still follow the data.

@@ -45,7 +45,7 @@ class Journal:
         """Takes a step's scalars, float on any device.
 
         Raises:
-            UserError: the loss or the gradient's norm ("gradient") is not finite, as far as the values are looked at now.
+            UserError: the loss or the gradient's norm ("gradient_norm") is not finite, as far as the values are looked at now.
         """
         stacked = torch.stack([value.detach().float().to(self.team.device) for value in values.values()])
         self._notes.append((images, player, prefix, list(values), stacked))
@@ -70,7 +70,7 @@ class Journal:
             self._enter(images, values, prefix)
 
     def _check(self, images: int, player: str, values: dict[str, float]) -> None:
-        for name, what in (("loss", "loss"), ("gradient", "gradient of the loss")):
+        for name, what in (("loss", "loss"), ("gradient_norm", "gradient of the loss")):
             if not -float("inf") < values[name] < float("inf"):
                 where = f"stage {self.stage}, image {images}"
                 raise UserError(f"{where}: the {what} of {player} is not finite; lower the learning rate")

@@ -18,28 +18,36 @@ from rich.console import Console
 from rich.progress import track
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, save_weights
 from textedit_core.config import EditorTraining
 from textedit_core.errors import UserError
+from textedit_core.losses.latent import latent_precision
 from textedit_core.training.augmentation import View, draw_view
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.image_source import ImageRows, ImageSource
 
 # Raised whenever the same networks and faces would give other numbers.
-CACHE_VERSION = 1
+CACHE_VERSION = 2
 MIN_FACES = 8
+# So many images, of every style that the data has, say how latents are spread.
+SPREAD_IMAGES = 3000
 _CHUNK = 64
 _PARTS = ("encoder", "decoder", "clip", "identity")
 
 
 class NamedImages(ImageRows, Protocol):
-    """Images that can be told from others: each label holds the sha256 of its image."""
+    """Images that can be told from others: each label holds the sha256 of its image.
+
+    `of_every_style` is the whole of which these images are a part: an editor starts from photographs, but may lead elsewhere.
+    """
 
     folder: Path
     labels: list[dict[str, Any]]
+
+    def of_every_style(self) -> NamedImages: ...
 
 
 @dataclass(frozen=True)
@@ -51,6 +59,7 @@ class FaceMemory:
         sources: the text-image model's unit-norm embeddings of the preview of G(w), as seen in each of V ways, [V,N,E].
         source_identities: the recogniser's, [V,N,F].
         photo_identities: the recogniser's of the photos themselves, [N,F].
+        precision: how latents of images of every style are spread, [D,D] (`losses.latent.latent_precision`).
         ways: the V ways, each a view of all N faces; None is the picture itself.
     """
 
@@ -58,6 +67,7 @@ class FaceMemory:
     sources: Tensor
     source_identities: Tensor
     photo_identities: Tensor
+    precision: Tensor
     ways: tuple[View | None, ...]
 
     def __len__(self) -> int:
@@ -108,21 +118,23 @@ def remember_faces(
     rows = torch.linspace(0, len(data) - 1, min(recipe.faces, len(data))).long()
     if len(rows) < MIN_FACES:
         raise UserError(f"{len(rows)} training faces in {str(data.folder)!r} are too few for an editor; it needs {MIN_FACES}: render more")
-    path = folder / f"faces-{cache_key(checkpoint, data, rows, recipe.views)}.safetensors"
+    pool = data.of_every_style()
+    path = folder / f"faces-{cache_key(checkpoint, data, rows, pool, recipe.views)}.safetensors"
     ways = drawn_ways(len(rows), recipe.views, team)
     with team.leader_first():
         stored = _stored(path)
         if stored is None:
             stored = _looked_at(data, rows, ways, networks, team)
+            stored["precision"] = spread_of(pool, networks.encoder, team).cpu()
             if team.leads:
                 save_weights(stored, path, torch.float32)
     return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
 
 
-def cache_key(checkpoint: Checkpoint, data: NamedImages, rows: Tensor, views: int) -> str:
+def cache_key(checkpoint: Checkpoint, data: NamedImages, rows: Tensor, pool: NamedImages, views: int) -> str:
     """Sixteen hex digits that stand for the networks, the faces and the ways of looking at them."""
     parts = [checkpoint.files[f"{name}.safetensors"]["sha256"] for name in _PARTS]
-    faces = [data.labels[row]["sha256"] for row in rows.tolist()]
+    faces = [of.labels[row]["sha256"] for of, some in ((data, rows), (pool, _spread_rows(pool))) for row in some.tolist()]
     document = json.dumps([CACHE_VERSION, parts, faces, data.pixel.size, views])
     return hashlib.sha256(document.encode()).hexdigest()[:16]
 
@@ -133,6 +145,18 @@ def _stored(path: Path) -> dict[str, Tensor] | None:
     except (OSError, SafetensorError):
         # Absent or damaged: it holds nothing that cannot be computed again.
         return None
+
+
+@torch.no_grad()
+def spread_of(images: ImageRows, encoder: nn.Module, team: Team) -> Tensor:
+    """How the encoder's latents of `images` are spread, float32 [D,D] (`losses.latent.latent_precision`); some of many images are taken."""
+    source = ImageSource(images, team.device)
+    chunks = track(_spread_rows(images).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.leads)
+    return latent_precision(torch.cat([encoder(source(chunk)).float() for chunk in chunks]))
+
+
+def _spread_rows(images: ImageRows) -> Tensor:
+    return torch.linspace(0, len(images) - 1, min(SPREAD_IMAGES, len(images))).long()
 
 
 @torch.no_grad()

@@ -6,7 +6,7 @@ import copy
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -30,6 +30,7 @@ class Player:
 
     `losses(step_generator, progress)` draws its batch from the generator alone, so step k always sees the same data, and returns
     named scalars among which "loss" is minimised; `progress` runs from 0 to 1. A player with `betas` of its own learns by Adam alone.
+    `rates` are factors on the learning rate of parameters whose names begin so.
     """
 
     name: str
@@ -37,6 +38,11 @@ class Player:
     losses: Callable[[torch.Generator, float], dict[str, Tensor]]
     learning_rate_scale: float = 1.0
     betas: tuple[float, float] | None = None
+    rates: Mapping[str, float] = field(default_factory=dict)
+
+    def rate_of(self, parameter: str) -> float:
+        """The factor on the learning rate of the parameter of this name."""
+        return self.learning_rate_scale * next((factor for prefix, factor in self.rates.items() if parameter.startswith(prefix)), 1.0)
 
 
 class Stage(Protocol):
@@ -97,12 +103,18 @@ class _Trainer:
         self.step = 0
 
     def _optimizer(self, player: Player) -> torch.optim.Optimizer:
-        rate, matrix_rate = (one * player.learning_rate_scale for one in (self.config.learning_rate, self.config.matrix_rate))
-        parameters = [p for p in player.module.parameters() if p.requires_grad]
-        if matrix_rate and player.betas is None:
-            return Muon(parameters, lr=matrix_rate, nesterov=True, fallback_lr_scale=rate / matrix_rate, betas=self.config.betas)
+        config = self.config
+        by_factor: dict[float, list[nn.Parameter]] = {}
+        for name, parameter in player.module.named_parameters():
+            if parameter.requires_grad:
+                by_factor.setdefault(player.rate_of(name), []).append(parameter)
+        muon = config.matrix_rate > 0.0 and player.betas is None
+        rate = config.matrix_rate if muon else config.learning_rate
+        groups: list[dict[str, Any]] = [{"params": some, "lr": rate * factor} for factor, some in by_factor.items()]
+        if muon:
+            return Muon(groups, lr=rate, nesterov=True, fallback_lr_scale=config.learning_rate / rate, betas=config.betas)
         fused = self.team.device.type == "cuda"
-        return torch.optim.Adam(parameters, lr=rate, betas=player.betas or self.config.betas, fused=fused or None)
+        return torch.optim.Adam(groups, lr=rate, betas=player.betas or config.betas, fused=fused or None)
 
     @property
     def images(self) -> int:
@@ -144,7 +156,7 @@ class _Trainer:
             self.team.average_gradients(player.module)
             norm = nn.utils.clip_grad_norm_(player.module.parameters(), self.config.gradient_clip)
             # Before the weights move: what is not finite must not reach them where that can still be prevented.
-            self.journal.note(self.images, player.name, {**losses, "gradient": norm}, "" if index == 0 else f"{player.name}/")
+            self.journal.note(self.images, player.name, {**losses, "gradient_norm": norm}, "" if index == 0 else f"{player.name}/")
             optimizer.step()
             self._average(player)
         self.step += 1

@@ -62,6 +62,10 @@ class PhotoFolder:
         """What is known of each photo: the sha256 of its decoded pixels, under the same key as a rendered face's."""
         return [{"sha256": hashlib.sha256(self._array[row].tobytes()).hexdigest()} for row in self._rows]
 
+    def of_every_style(self) -> PhotoFolder:
+        """The photos themselves: what style they have is not known."""
+        return self
+
     def images(self, indices: Tensor | list[int]) -> Tensor:
         """float32 [B,3,S,S] in [-1,1] of the given rows of this split."""
         return self.pixel.from_uint8(torch.from_numpy(self._array[self._rows[np.asarray(indices)]]))

@@ -42,8 +42,8 @@ STAGES: dict[str, LoopConfig] = {
     "clip": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=96_000, learning_rate=3e-2, matrix_rate=0.1),
-    "encoder": LoopConfig(images=16_000, learning_rate=1e-3),
-    "autoencoder": LoopConfig(images=64_000, learning_rate=2e-3),
+    "encoder": LoopConfig(images=16_000, learning_rate=2e-3, matrix_rate=2e-2),
+    "autoencoder": LoopConfig(images=64_000, learning_rate=1e-3),
     "editor": LoopConfig(images=3_000, learning_rate=1e-2, sample_images=2000),
     "text-editor": LoopConfig(images=48_000, learning_rate=1e-2),
     "joint": LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
@@ -188,7 +188,9 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDa
             return PhotoFolder(request.data, split, size)
         where, stages = str(request.data), ", ".join(PHOTO_STAGES)
         raise UserError(f"{where!r} has no dataset.json; plain photographs train {stages}, the {request.stage} stage needs a rendered set")
-    return FaceDataset(request.data, split, size, ("photo",) if request.stage in PHOTO_STAGES else None)
+    # What is edited is a photograph; encoder and decoder alone also keep what edits lead to.
+    edits = request.stage in PHOTO_STAGES and (request.stage != "joint" or "editors" in request.parts)
+    return FaceDataset(request.data, split, size, ("photo",) if edits else None)
 
 
 def settings_of(request: TrainRequest, images: int) -> dict[str, Any]:

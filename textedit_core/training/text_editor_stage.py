@@ -72,10 +72,10 @@ class TextEditorStage:
                 f"few for an editor of many; it needs {texts.texts_per_batch} to learn from and others to be measured on"
             )
         self.pairs, self.unseen_pairs = _embedded(clip, self.seen), _embedded(clip, self.unseen)
-        self.criterion = EditorCriterion(recipe)
         self.editor = TextConditionedEditor(text_editor_config(checkpoint.config.editor), checkpoint.config.clip.embed_dim)
         self.editor.move_only(recipe.groups)
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, checkpoint.directory.parent / "cache")
+        self.criterion = EditorCriterion(recipe, self.faces.precision)
         self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.report: dict[str, Any] = {}
         self.players = [Player("editor", self.editor, self._losses)]

@@ -24,6 +24,9 @@ class FacesInMemory:
     def __len__(self) -> int:
         return len(self._array)
 
+    def of_every_style(self) -> FacesInMemory:
+        return self
+
     def images(self, indices: Tensor | list[int]) -> Tensor:
         """float32 [B,3,S,S] in [-1,1]."""
         self.reads += 1

@@ -155,6 +155,15 @@ def test_damaged_state_is_named(tmp_path: Path) -> None:
         run(ToyStage(), PACE, tmp_path)
 
 
+def test_rates_are_those_of_the_parameters_they_name(tmp_path: Path) -> None:
+    stage = ToyStage()
+    stage.players = [Player("toy", stage.network, stage._losses, rates={"0.": 0.0, "2.": 1.0})]
+    before = {name: value.detach().clone() for name, value in stage.network.named_parameters()}
+    run(stage, PACE, tmp_path)
+    moved = {name for name, value in stage.network.named_parameters() if not torch.equal(value, before[name])}
+    assert moved == {"1.weight", "1.bias", "2.weight", "2.bias"}
+
+
 def test_second_player_has_its_own_pace(tmp_path: Path) -> None:
     stage = ToyStage()
     still, moving = nn.Linear(2, 1), nn.Linear(2, 1)
