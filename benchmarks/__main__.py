@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
 def _add_operations(operations: argparse.ArgumentParser) -> None:
     defaults = {field.name: field.default for field in dataclasses.fields(OperationsRequest)}
     operations.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android")
-    operations.add_argument("--part", default=defaults["part"], help="encoder, decoder or editors/ID (default: %(default)s)")
+    operations.add_argument("--part", default=defaults["part"], help="encoder, decoder, text_editor or editors/ID (default: %(default)s)")
     for name, meaning in (("threads", "threads of the runtime"), ("iterations", "timed runs"), ("warmup", "runs before those")):
         operations.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
     operations.add_argument("--json", type=Path, dest="out", help="also write the results to this file")

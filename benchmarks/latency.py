@@ -96,6 +96,10 @@ def _network(checkpoint: Checkpoint, part: str) -> nn.Module:
         return checkpoint.load_encoder()
     if part == "decoder":
         return checkpoint.load_decoder()
+    if part == "text_editor":
+        from textedit_core.editor import PackedTextEditor
+
+        return PackedTextEditor(checkpoint.load_text_editor())
     return checkpoint.load_editor(part.split("/", 1)[1])
 
 

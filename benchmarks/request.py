@@ -31,7 +31,7 @@ class OperationsRequest:
 
     Attributes:
         bundle: a bundle directory or stored zip of target android.
-        part: `encoder`, `decoder` or `editors/ID`.
+        part: `encoder`, `decoder`, `text_editor` or `editors/ID`.
         threads: threads of the runtime.
         iterations: timed runs.
         warmup: untimed runs before those.

@@ -118,8 +118,8 @@ COMMANDS: dict[str, Command] = {
     "export": Command("Lower a checkpoint to what a phone runs, measure it, and bundle it.", _export_flags, commands.run_export),
     "verify": Command("check hashes and signature, then run every network on its golden vectors", _verify_flags, commands.run_verify),
     "inspect": Command("check hashes and show what a bundle holds", _bundle_argument, commands.run_inspect),
-    "add-prompt": Command("add one prompt's editor; encoder and decoder keep their bytes", _add_prompt_flags, commands.run_add_prompt),
-    "remove-prompt": Command("take one prompt's editor out", _remove_prompt_flags, commands.run_remove_prompt),
+    "add-prompt": Command("add one prompt; all other networks keep their bytes", _add_prompt_flags, commands.run_add_prompt),
+    "remove-prompt": Command("take one prompt out, and what served it alone", _remove_prompt_flags, commands.run_remove_prompt),
     "preview": Command("edit a photo with the bundle's own files", _preview_flags, commands.run_preview),
     "pack": Command("pack a bundle directory as one stored zip", _pack_flags, commands.run_pack),
 }

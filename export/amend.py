@@ -1,4 +1,4 @@
-"""Adds a prompt to a bundle or takes one out. Encoder and decoder keep their bytes; only the small editor comes or goes."""
+"""Adds a prompt to a bundle or takes one out. All other networks keep their bytes; only its editor or its vector comes or goes."""
 
 from __future__ import annotations
 
@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, golden, manifest, parity
-from export.graphs import DECODER, ENCODER, editor_part, example_input, graph_spec
+from export.graphs import DECODER, ENCODER, TEXT_EDITOR, example_input, graph_spec
 from export.parts import make_part, reference_outputs
-from export.pipeline import ExportRequest, Networks, Plan, Progress, load, prompt_entry, provenance
+from export.pipeline import ExportRequest, Networks, Plan, Progress, load, part_of, prompt_entry, provenance
+from export.raw_tensors import read_tensor
 from export.report import REPORT_FILE, read_costs, write_report
 from export.targets import PARITY_FLOOR_DB, TARGETS
+from export.vectors import write_vectors
 from export.verification import load_part
-from textedit_core.errors import UserError, unknown_name
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from export.cost import Cost
@@ -23,19 +25,22 @@ if TYPE_CHECKING:
 
 
 def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Path | None, progress: Progress) -> manifest.Manifest:
-    """Lowers one prompt's editor into an existing bundle, which is replaced when all is done.
+    """Puts one prompt into an existing bundle, which is replaced when all is done.
+
+    A prompt with an editor of its own brings that network. One that the text-conditioned editor serves brings its vector, and the network
+    only where the bundle has none.
 
     Args:
         path: bundle directory.
         prompt: id of the checkpoint's prompt.
-        checkpoint: checkpoint folder with the bundle's encoder and decoder; None is the embedded reference.
+        checkpoint: checkpoint folder with the bundle's shared networks; None is the embedded reference.
         signing_key: PEM private key; required when the bundle is signed.
         progress: called with target, stage and part.
 
     Raises:
         UsageError: the checkpoint has no such prompt.
-        UserError: the bundle is damaged, has the prompt already, is signed and no key is given, was made from other weights, or the
-            editor or the decoder fails parity on the new edit.
+        UserError: the bundle is damaged, has the prompt already, is signed and no key is given, was made from other weights, or
+            the editor or the decoder fails parity on the new edit.
     """
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -47,13 +52,12 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
         _require_key(old, key)
         if prompt in {entry.id for entry in old.prompts}:
             raise UserError(f"bundle already has prompt {prompt!r}; take it out first with remove-prompt")
-        _require_same_weights(old, source)
+        _require_same_weights(old, source, part_of(source, prompt))
         request = ExportRequest(old.target, (prompt,), checkpoint)
         networks = load(source, (prompt,), request)
         with bundle.staged(path) as root:
             _copy_kept(opened, root, [entry.path for entry in old.files])
-            grown = _with_editor(opened, root, prompt, networks, progress)
-            return bundle.seal(root, grown, key)
+            return bundle.seal(root, _with_prompt(opened, root, prompt, networks, progress), key)
 
 
 def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest.Manifest:
@@ -67,64 +71,85 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest
     with bundle.open_bundle(_directory(path)) as opened:
         old = opened.manifest
         _require_key(old, key)
-        entry = find_prompt(old, prompt)
-        gone = {golden.output_path(entry.part)}
-        kept = [f.path for f in old.files if f.path not in gone and f.path != entry.file and not f.path.startswith(f"{entry.file}/")]
-        shrunk = dataclasses.replace(
-            old,
-            parts=tuple(part for part in old.parts if part.part != entry.part),
-            prompts=tuple(other for other in old.prompts if other.id != prompt),
-            golden=tuple(case for case in old.golden if case.part != entry.part),
-        )
+        shrunk = _without_prompt(old, old.prompt(prompt))
         with bundle.staged(path) as root:
-            _copy_kept(opened, root, kept)
+            gone = _referred(old) - _referred(shrunk)
+            _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
             _rewrite_report(opened, root, shrunk, {}, ())
             return bundle.seal(root, shrunk, key)
 
 
-def find_prompt(source: manifest.Manifest, prompt: str) -> manifest.PromptEntry:
-    """Looks a prompt up in a bundle.
-
-    Raises:
-        UsageError: the bundle has no such prompt.
-    """
-    for entry in source.prompts:
-        if entry.id == prompt:
-            return entry
-    raise unknown_name("prompt", prompt, [entry.id for entry in source.prompts], "this bundle has")
-
-
-def _with_editor(opened: bundle.Bundle, root: Path, prompt: str, networks: Networks, progress: Progress) -> manifest.Manifest:
-    from export.fold import fold
-
-    old, part = opened.manifest, editor_part(prompt)
-    target, spec = TARGETS[old.target], graph_spec(part, networks.checkpoint.config)
-    precision = old.part(ENCODER).precision
-    progress(target.name, "fold", part)
-    graph = fold(networks.modules[part], example_input(spec))
-    plan = Plan(target, precision, old.name, (spec,), root)
-    entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
-    progress(target.name, "verify", f"{DECODER} on {prompt}")
-    _require_decoder(opened, networks, precision)
-    w_plus = golden.read_tensor(opened.file(golden.W_PLUS), spec.input.shape)
-    case = golden.write_case(root, part, w_plus, runner, entry.parity.floor_db)
-    grown = dataclasses.replace(
+def _without_prompt(old: manifest.Manifest, entry: manifest.PromptEntry) -> manifest.Manifest:
+    """The manifest without a prompt, and without its network if that serves no other."""
+    prompts = tuple(other for other in old.prompts if other.id != entry.id)
+    if entry.part in {other.part for other in prompts}:
+        return dataclasses.replace(old, prompts=prompts)
+    weights = {name: digest for name, digest in old.provenance.get("weights", {}).items() if name != entry.part}
+    return dataclasses.replace(
         old,
-        parts=(*old.parts[:-1], entry, old.parts[-1]),
-        prompts=(*old.prompts, prompt_entry(networks.checkpoint, prompt, target)),
-        golden=(*old.golden, case),
-        provenance={**provenance(networks.checkpoint), "weights": old.provenance["weights"]},
+        parts=tuple(part for part in old.parts if part.part != entry.part),
+        prompts=prompts,
+        golden=tuple(case for case in old.golden if case.part != entry.part),
+        provenance={**old.provenance, "weights": weights},
     )
-    _rewrite_report(opened, root, grown, {part: runner}, (cost,))
+
+
+def _referred(source: manifest.Manifest) -> set[str]:
+    """Those of the listed files that a part, a prompt or a golden case refers to."""
+    files = {path for case in source.golden for path in (case.input, case.output)} | {prompt.vector for prompt in source.prompts}
+    models = tuple(part.file for part in source.parts)
+    packages = tuple(f"{model}/" for model in models)
+    return {f.path for f in source.files if f.path in files or f.path in models or f.path.startswith(packages)}
+
+
+def _with_prompt(opened: bundle.Bundle, root: Path, prompt: str, networks: Networks, progress: Progress) -> manifest.Manifest:
+    old, checkpoint = opened.manifest, networks.checkpoint
+    part, precision = part_of(checkpoint, prompt), old.part(ENCODER).precision
+    write_vectors(root, networks.vectors)
+    fresh: dict[str, Runner] = {}
+    costs: tuple[Cost, ...] = ()
+    grown = old
+    if part in {entry.part for entry in old.parts}:
+        progress(old.target, "verify", f"{part} on {prompt}")
+        _require_shipped(opened, networks, part, precision, "the new prompt's text")
+    else:
+        grown, costs, fresh[part] = _with_network(opened, root, part, networks, progress)
+    progress(old.target, "verify", f"{DECODER} on {prompt}")
+    _require_shipped(opened, networks, DECODER, precision, "the new prompt's edits")
+    weights = {**provenance(checkpoint, part == TEXT_EDITOR)["weights"], **old.provenance["weights"]}
+    grown = dataclasses.replace(
+        grown,
+        prompts=(*old.prompts, prompt_entry(checkpoint, prompt, TARGETS[old.target])),
+        provenance={**provenance(checkpoint, False), "weights": weights},
+    )
+    _rewrite_report(opened, root, grown, fresh, costs)
     return grown
 
 
-def _require_decoder(opened: bundle.Bundle, networks: Networks, precision: str) -> None:
-    """The shipped decoder was calibrated without this prompt, so it has to prove itself on the latents that the prompt makes."""
-    edited = networks.heldout.edited
-    references = reference_outputs(networks.modules[DECODER], edited)
-    measured = parity.measure(load_part(opened, DECODER), edited, references, PARITY_FLOOR_DB[precision])
-    parity.require("decoder on the new prompt's edits", measured)
+def _with_network(
+    opened: bundle.Bundle, root: Path, part: str, networks: Networks, progress: Progress
+) -> tuple[manifest.Manifest, tuple[Cost, ...], Runner]:
+    from export.fold import fold
+
+    old = opened.manifest
+    target, spec = TARGETS[old.target], graph_spec(part, networks.checkpoint.config)
+    progress(target.name, "fold", part)
+    graph = fold(networks.modules[part], example_input(spec))
+    plan = Plan(target, old.part(ENCODER).precision, old.name, networks.prompts, (spec,), root)
+    entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
+    w_plus = read_tensor(opened.file(golden.W_PLUS), old.part(ENCODER).output.shape)
+    value = golden.input_value(part, networks.heldout.images[0], w_plus, networks.vectors)
+    case = golden.write_case(root, part, value, runner, entry.parity.floor_db)
+    grown = dataclasses.replace(old, parts=(*old.parts[:-1], entry, old.parts[-1]), golden=(*old.golden, case))
+    return grown, (cost,), runner
+
+
+def _require_shipped(opened: bundle.Bundle, networks: Networks, part: str, precision: str, on: str) -> None:
+    """A shipped network was calibrated and measured without this prompt, so it has to prove itself on what the prompt makes of faces."""
+    inputs = networks.heldout.edited if part == DECODER else networks.heldout.inputs(part)
+    references = reference_outputs(networks.modules[part], inputs)
+    measured = parity.measure(load_part(opened, part), inputs, references, PARITY_FLOOR_DB[precision])
+    parity.require(f"{part} on {on}", measured)
 
 
 def _rewrite_report(
@@ -148,13 +173,14 @@ def _copy_kept(opened: bundle.Bundle, root: Path, paths: list[str]) -> None:
         shutil.copyfile(opened.file(path), root / path)
 
 
-def _require_same_weights(old: manifest.Manifest, source: Checkpoint) -> None:
-    wanted = old.provenance.get("weights")
-    if provenance(source)["weights"] != wanted:
-        raise UserError(
-            f"checkpoint {source.checkpoint_id} has another encoder or decoder than the bundle, which was made from "
-            f"{old.provenance['checkpoint_id']}; give that one with --checkpoint"
-        )
+def _require_same_weights(old: manifest.Manifest, source: Checkpoint, part: str) -> None:
+    wanted = old.provenance.get("weights", {})
+    given = provenance(source, part == TEXT_EDITOR)["weights"]
+    origin = f"than the bundle, which was made from {old.provenance['checkpoint_id']}; give that one with --checkpoint"
+    if any(given[name] != wanted.get(name) for name in (ENCODER, DECODER)):
+        raise UserError(f"checkpoint {source.checkpoint_id} has another encoder or decoder {origin}")
+    if TEXT_EDITOR in wanted and given.get(TEXT_EDITOR, wanted[TEXT_EDITOR]) != wanted[TEXT_EDITOR]:
+        raise UserError(f"checkpoint {source.checkpoint_id} has another text-conditioned editor {origin}")
 
 
 def _require_key(old: manifest.Manifest, key: Any | None) -> None:

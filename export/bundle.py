@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from export import signing
+from export.graphs import TEXT_EDITOR
 from export.manifest import (
     MANIFEST_FILE,
     MAX_MANIFEST_BYTES,
@@ -26,6 +27,7 @@ from export.manifest import (
     parse,
     serialise,
 )
+from export.vectors import check_vectors
 from textedit_core.errors import UserError
 
 BUNDLE_SUFFIX = ".textedit"
@@ -82,6 +84,7 @@ def _checked(root: Path, public_key: str | None) -> Bundle:
     for entry in manifest.files:
         if hash_file(root / entry.path) != entry.sha256:
             raise UserError(f"{entry.path} does not match its sha256; the file is damaged or was changed")
+    check_vectors(root, manifest)
     return Bundle(root, manifest)
 
 
@@ -121,6 +124,11 @@ def _check_references(manifest: Manifest) -> None:
     for prompt in manifest.prompts:
         if parts.get(prompt.part) != prompt.file:
             raise UserError(f"{MANIFEST_FILE} has no part {prompt.part!r} with file {prompt.file} for prompt {prompt.id!r}")
+        if (prompt.vector is None) == (prompt.part == TEXT_EDITOR) or (prompt.vector is not None and prompt.vector not in listed):
+            raise UserError(
+                f"{MANIFEST_FILE} has vector {prompt.vector} for prompt {prompt.id!r} of part {prompt.part}; a listed file belongs to "
+                f"{TEXT_EDITOR}, null to any other part"
+            )
     for case in manifest.golden:
         if not {case.input, case.output} <= listed or case.part not in parts:
             raise UserError(f"{MANIFEST_FILE} has a golden case for {case.part!r} whose files it does not list")

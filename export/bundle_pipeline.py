@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.bundle import Bundle, open_bundle
-from export.graphs import DECODER, ENCODER, editor_part
+from export.graphs import DECODER, ENCODER
+from export.vectors import editor_input
 from export.verification import load_part
 
 if TYPE_CHECKING:
@@ -45,9 +46,10 @@ class BundlePipeline:
         """The prompt's delta_w float32 [N,L,D].
 
         Raises:
-            UserError: the bundle has no such prompt.
+            UsageError: the bundle has no such prompt.
         """
-        return self._run(editor_part(prompt), w_plus)
+        entry = self._opened.manifest.prompt(prompt)
+        return self._run(entry.part, editor_input(self._opened.root, self._opened.manifest, entry, w_plus))
 
     def decode(self, w_plus: Tensor) -> Tensor:
         """Images float32 [N,3,R,R], nominally in [-1,1]."""

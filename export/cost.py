@@ -33,7 +33,7 @@ class Cost:
     """One lowered network.
 
     Attributes:
-        part: `encoder`, `decoder` or `editors/ID`.
+        part: `encoder`, `decoder`, `text_editor` or `editors/ID`.
         macs: multiply-accumulates of one run, batch size 1, by operation.
         parameters: numbers stored in the folded graph: weights, biases, constant noise.
         bytes: size of the lowered file or directory.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from export.graphs import DECODER, ENCODER
+from export.graphs import DECODER, ENCODER, TEXT_EDITOR
 from export.manifest import GoldenCase, Manifest
 from export.parity import psnr_db
+from export.raw_tensors import read_tensor, write_tensor
 from export.samples import load_face
 from textedit_core.errors import UserError
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 INPUT = "golden/input.png"
 W_PLUS = "golden/w_plus.f32"
+W_PLUS_TEXT = "golden/w_plus_text.f32"
 IMAGE = "golden/image.f32"
 
 
@@ -29,12 +30,28 @@ def output_path(part: str) -> str:
 
 
 def input_path(part: str) -> str:
-    """What a part is fed with: the photo for the encoder, the encoder's golden output for all others."""
-    return INPUT if part == ENCODER else W_PLUS
+    """What a part is fed with: the photo, the encoder's golden output, or for the text-conditioned editor that with a text below it."""
+    return {ENCODER: INPUT, TEXT_EDITOR: W_PLUS_TEXT}.get(part, W_PLUS)
+
+
+def input_value(part: str, image: Tensor, w_plus: Tensor, texts: Mapping[str, Tensor]) -> Tensor:
+    """The golden input of a part as its network takes it.
+
+    Args:
+        part: which network.
+        image: the golden face [1,3,S,S].
+        w_plus: the lowered encoder's answer to it [1,L,D].
+        texts: packed texts [R,D] by prompt; the text-conditioned editor takes the first.
+    """
+    from textedit_core.editor import with_text
+
+    if part == ENCODER:
+        return image
+    return with_text(w_plus, next(iter(texts.values()))) if part == TEXT_EDITOR else w_plus
 
 
 def write_case(root: Path, part: str, value: Tensor, run: Runner, floor_db: float) -> GoldenCase:
-    """Runs an artifact on its golden input and stores the answer as raw little-endian float32 in C order.
+    """Runs an artifact on its golden input and stores the answer, and the input where no other case answers with it.
 
     Args:
         root: the bundle.
@@ -44,24 +61,10 @@ def write_case(root: Path, part: str, value: Tensor, run: Runner, floor_db: floa
         floor_db: PSNR in dB that a device must reach against the stored answer.
     """
     output = run(value)
-    path = root / output_path(part)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(output.numpy().astype("<f4").tobytes())
+    if part == TEXT_EDITOR:
+        write_tensor(root / W_PLUS_TEXT, value)
+    write_tensor(root / output_path(part), output)
     return GoldenCase(part, input_path(part), output_path(part), tuple(output.shape), floor_db)
-
-
-def read_tensor(path: Path, shape: tuple[int, ...]) -> Tensor:
-    """Reads raw little-endian float32.
-
-    Raises:
-        UserError: the file does not hold exactly this shape.
-    """
-    import torch
-
-    values = np.frombuffer(path.read_bytes(), dtype="<f4")
-    if values.size != int(np.prod(shape)):
-        raise UserError(f"{path.name} holds {values.size} numbers; its golden case has shape {list(shape)}")
-    return torch.from_numpy(values.astype(np.float32).reshape(shape))
 
 
 def read_input(root: Path, manifest: Manifest, case: GoldenCase) -> Tensor:

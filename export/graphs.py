@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 
 IMAGE = "image"
 W_PLUS = "w_plus"
+W_PLUS_TEXT = "w_plus_text"
 DELTA_W = "delta_w"
 
 ENCODER = "encoder"
 DECODER = "decoder"
 EDITORS = "editors"
+TEXT_EDITOR = "text_editor"
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """One exported network: `part` is `encoder`, `decoder` or `editors/ID`; batch size 1, static shapes."""
+    """One exported network: `part` is `encoder`, `decoder`, `text_editor` or `editors/ID`; batch size 1, static shapes."""
 
     part: str
     input: TensorSpec
@@ -48,7 +50,7 @@ class GraphSpec:
 
 
 def editor_part(prompt_id: str) -> str:
-    """The part name of a prompt's editor."""
+    """The part name of a prompt's own editor."""
     return f"{EDITORS}/{prompt_id}"
 
 
@@ -56,7 +58,7 @@ def graph_spec(part: str, config: ModelConfig) -> GraphSpec:
     """Describes one part of a model.
 
     Raises:
-        ValueError: `part` is not `encoder`, `decoder` or `editors/ID`.
+        ValueError: `part` is not `encoder`, `decoder`, `text_editor` or `editors/ID`.
     """
     pixel, decoder = config.pixel, config.decoder
     latent = (1, decoder.num_ws, decoder.w_dim)
@@ -67,9 +69,19 @@ def graph_spec(part: str, config: ModelConfig) -> GraphSpec:
     if part == DECODER:
         side = decoder.img_resolution
         return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(IMAGE, (1, 3, side, side), minimum=low, maximum=high))
+    if part == TEXT_EDITOR:
+        return GraphSpec(part, TensorSpec(W_PLUS_TEXT, _packed_shape(config)), TensorSpec(DELTA_W, latent))
     if part.startswith(f"{EDITORS}/"):
         return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(DELTA_W, latent))
-    raise ValueError(f"unknown part {part!r}; valid: {ENCODER}, {DECODER}, {EDITORS}/ID")
+    raise ValueError(f"unknown part {part!r}; valid: {ENCODER}, {DECODER}, {TEXT_EDITOR}, {EDITORS}/ID")
+
+
+def _packed_shape(config: ModelConfig) -> tuple[int, int, int]:
+    """The levels of w_plus and below them the rows that hold a text vector."""
+    from textedit_core.editor import text_rows
+
+    decoder = config.decoder
+    return (1, decoder.num_ws + text_rows(config.clip.embed_dim, decoder.w_dim), decoder.w_dim)
 
 
 def trace(module: nn.Module, example: Tensor) -> ExportedProgram:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.graphs import GraphSpec, TensorSpec
-from textedit_core.errors import UserError
+from textedit_core.errors import UserError, unknown_name
 
 SCHEMA_VERSION = 1
 MANIFEST_FILE = "bundle.json"
@@ -62,7 +62,10 @@ class PartEntry:
 
 @dataclass(frozen=True)
 class PromptEntry:
-    """One prompt: its texts, its display name per locale, its strength range (unitless) and its editor's part name."""
+    """One prompt: its texts, its display name per locale, its strength range (unitless) and its editor's part name.
+
+    `vector` is the path of the text that the part `text_editor` takes below w_plus; None for a prompt with an editor of its own.
+    """
 
     id: str
     text: str
@@ -73,6 +76,7 @@ class PromptEntry:
     strength_max: float
     part: str
     file: str
+    vector: str | None = None
 
 
 @dataclass(frozen=True)
@@ -131,6 +135,17 @@ class Manifest:
             if entry.part == name:
                 return entry
         raise UserError(f"bundle has no part {name!r}; it has: {', '.join(sorted(p.part for p in self.parts))}")
+
+    def prompt(self, name: str) -> PromptEntry:
+        """Returns the entry of one prompt.
+
+        Raises:
+            UsageError: the bundle has no such prompt.
+        """
+        for entry in self.prompts:
+            if entry.id == name:
+                return entry
+        raise unknown_name("prompt", name, [entry.id for entry in self.prompts], "this bundle has")
 
     def spec(self, name: str) -> GraphSpec:
         """The graph input and output of one part."""

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, manifest
-from export.graphs import DECODER, EDITORS, ENCODER, GraphSpec, editor_part, example_input, graph_spec
+from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, example_input, graph_spec
 from export.parts import make_part
 from export.targets import Target, resolve_precision, resolve_targets
+from export.vectors import packed_texts, vector_path, write_vectors
 from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import fx, nn
+    from torch import Tensor, fx, nn
 
     from export.runtimes import Runner
     from export.samples import Samples
@@ -59,7 +60,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Plan:
-    """One bundle to make: a target with its precision, the parts in order, and where the bundle goes.
+    """One bundle to make: a target with its precision, the prompts and parts in order, and where the bundle goes.
 
     `estimates` are the networks' sizes in bytes, as far as the checkpoint's own file sizes tell.
     """
@@ -67,6 +68,7 @@ class Plan:
     target: Target
     precision: str
     name: str
+    prompts: tuple[str, ...]
     parts: tuple[GraphSpec, ...]
     path: Path
     estimates: dict[str, int] = dataclasses.field(default_factory=dict)
@@ -74,13 +76,17 @@ class Plan:
 
 @dataclass(frozen=True)
 class Networks:
-    """The fp32 networks by part, the prompts they serve, and the faces to calibrate and measure with."""
+    """The fp32 networks by part, the prompts they serve, and the faces to calibrate and measure with.
+
+    `vectors` are the packed texts [R,D] of the prompts that the text-conditioned editor serves.
+    """
 
     checkpoint: Checkpoint
     prompts: tuple[str, ...]
     modules: dict[str, nn.Module]
     calibration: Samples
     heldout: Samples
+    vectors: dict[str, Tensor] = dataclasses.field(default_factory=dict)
 
 
 def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
@@ -96,26 +102,25 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
 
     checkpoint = open_checkpoint(request.checkpoint)
     prompts = chosen_prompts(checkpoint, request.prompts)
-    parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *map(editor_part, prompts), DECODER))
+    editors = dict.fromkeys(part_of(checkpoint, prompt) for prompt in prompts)
+    parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *editors, DECODER))
     name = checkpoint.config.name
     plans = []
     for target in targets:
         precision, path = precisions[target.name], request.out / f"{name}-{target.name}{bundle.BUNDLE_SUFFIX}"
         estimates = {spec.part: estimated_bytes(checkpoint, spec.part, precision) for spec in parts}
-        plans.append(Plan(target, precision, name, parts, path, estimates))
+        plans.append(Plan(target, precision, name, prompts, parts, path, estimates))
     return checkpoint, plans
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
-    """A network's size from its checkpoint file, which holds two bytes per weight.
+    """A network's size from its checkpoint file, which holds two bytes per weight."""
+    return round(checkpoint.files[f"{part}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
 
-    A prompt that the text-conditioned editor serves has no file of its own; what is exported for it is about as large as that editor.
-    """
-    from textedit_core.checkpoints.store import TEXT_EDITOR
 
-    prompt = checkpoint.prompts.get(part.removeprefix(f"{EDITORS}/"))
-    source = TEXT_EDITOR if prompt is not None and prompt.conditioned else part
-    return round(checkpoint.files[f"{source}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
+def part_of(checkpoint: Checkpoint, prompt_id: str) -> str:
+    """The part that serves a prompt: its own editor, or the text-conditioned one."""
+    return TEXT_EDITOR if checkpoint.prompt(prompt_id).conditioned else editor_part(prompt_id)
 
 
 def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str, ...]:
@@ -135,14 +140,29 @@ def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str,
 def load(checkpoint: Checkpoint, prompts: tuple[str, ...], request: ExportRequest) -> Networks:
     """Loads the networks and feeds the sample faces through them in fp32."""
     from export.samples import collect
+    from textedit_core.editor import PackedTextEditor
 
-    editors = {prompt: checkpoint.load_editor(prompt) for prompt in prompts}
-    encoder, decoder = checkpoint.load_encoder(), checkpoint.load_decoder()
-    pairs = [(editor, checkpoint.prompts[prompt].strength_default) for prompt, editor in editors.items()]
-    modules = {ENCODER: encoder, DECODER: decoder, **{editor_part(prompt): editor for prompt, editor in editors.items()}}
-    calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, pairs)
-    heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, pairs)
-    return Networks(checkpoint, prompts, modules, calibration, heldout)
+    vectors = packed_texts(checkpoint, prompts)
+    encoder = checkpoint.load_encoder()
+    modules: dict[str, nn.Module] = {ENCODER: encoder, DECODER: checkpoint.load_decoder()}
+    modules |= {editor_part(prompt): checkpoint.load_editor(prompt) for prompt in prompts if prompt not in vectors}
+    if vectors:
+        modules[TEXT_EDITOR] = PackedTextEditor(checkpoint.load_text_editor())
+    edits = [(_editor(modules, vectors, prompt), checkpoint.prompts[prompt].strength_default) for prompt in prompts]
+    texts = list(vectors.values())
+    calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, edits, texts)
+    heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, edits, texts)
+    return Networks(checkpoint, prompts, modules, calibration, heldout, vectors)
+
+
+def _editor(modules: dict[str, nn.Module], vectors: dict[str, Tensor], prompt: str) -> Callable[[Tensor], Tensor]:
+    """A prompt's fp32 editor, w_plus [1,L,D] -> delta_w [1,L,D], whichever network serves it."""
+    from textedit_core.editor import with_text
+
+    if prompt not in vectors:
+        return modules[editor_part(prompt)]
+    shared, rows = modules[TEXT_EDITOR], vectors[prompt]
+    return lambda w_plus: shared(with_text(w_plus, rows))
 
 
 def fold_all(networks: Networks, progress: Progress) -> dict[str, fx.GraphModule]:
@@ -171,9 +191,8 @@ def export(request: ExportRequest, progress: Progress) -> list[tuple[Path, manif
 
     checkpoint, plans = plan(request)
     key = None if request.signing_key is None else load_private_key(request.signing_key)
-    prompts = tuple(spec.part.split("/", 1)[1] for spec in plans[0].parts if "/" in spec.part)
     progress("all targets", "load", checkpoint.checkpoint_id)
-    networks = load(checkpoint, prompts, request)
+    networks = load(checkpoint, plans[0].prompts, request)
     folded = fold_all(networks, progress)
     made = []
     for each in plans:
@@ -193,6 +212,7 @@ def build(
         entry, cost, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress)
         entries.append(entry)
         costs.append(cost)
+    write_vectors(root, networks.vectors)
     progress(each.target.name, "golden", "self-test vectors")
     cases = golden_cases(root, networks, entries, runners)
     draft = describe(each, networks, tuple(entries), cases)
@@ -214,7 +234,8 @@ def golden_cases(
     image = networks.heldout.images[0]
     w_plus = runners[ENCODER](image)
     return tuple(
-        golden.write_case(root, e.part, image if e.part == ENCODER else w_plus, runners[e.part], e.parity.floor_db) for e in entries
+        golden.write_case(root, e.part, golden.input_value(e.part, image, w_plus, networks.vectors), runners[e.part], e.parity.floor_db)
+        for e in entries
     )
 
 
@@ -232,7 +253,7 @@ def describe(
         parts=entries,
         prompts=tuple(prompt_entry(checkpoint, prompt, target) for prompt in networks.prompts),
         golden=cases,
-        provenance=provenance(checkpoint),
+        provenance=provenance(checkpoint, bool(networks.vectors)),
     )
 
 
@@ -247,7 +268,7 @@ def alignment_entry() -> dict[str, Any]:
 def prompt_entry(checkpoint: Checkpoint, prompt_id: str, target: Target) -> manifest.PromptEntry:
     """The manifest's view of a checkpoint's prompt."""
     prompt = checkpoint.prompt(prompt_id)
-    part = editor_part(prompt_id)
+    part = part_of(checkpoint, prompt_id)
     return manifest.PromptEntry(
         id=prompt.id,
         text=prompt.text,
@@ -258,13 +279,15 @@ def prompt_entry(checkpoint: Checkpoint, prompt_id: str, target: Target) -> mani
         strength_max=prompt.strength_max,
         part=part,
         file=f"models/{part}{target.suffix}",
+        vector=vector_path(prompt_id) if prompt.conditioned else None,
     )
 
 
-def provenance(checkpoint: Checkpoint) -> dict[str, Any]:
-    """Where the weights come from and which tools lowered them; `weights` are the checkpoint's own hashes."""
+def provenance(checkpoint: Checkpoint, with_text_editor: bool) -> dict[str, Any]:
+    """Where the weights come from and which tools lowered them; `weights` are the checkpoint's own hashes of what prompts share."""
     world = checkpoint.provenance.get("dataset", {}).get("world", {})
-    weights = {name: checkpoint.files[f"{name}.safetensors"]["sha256"] for name in (ENCODER, DECODER)}
+    shared = (ENCODER, DECODER, TEXT_EDITOR) if with_text_editor else (ENCODER, DECODER)
+    weights = {name: checkpoint.files[f"{name}.safetensors"]["sha256"] for name in shared}
     return {
         "checkpoint_id": checkpoint.checkpoint_id,
         "training_data_licence": world.get("licence", "not stated by the checkpoint"),

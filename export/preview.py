@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.amend import find_prompt
 from export.bundle import open_bundle
 from export.graphs import DECODER, ENCODER
+from export.vectors import editor_input
 from export.verification import load_part
 from textedit_core.errors import UsageError
 
@@ -36,13 +36,13 @@ def preview(path: Path, photo_path: Path, prompt: str, strength: float | None, o
 
     points = None if landmarks is None else parse_landmarks(landmarks)
     with open_bundle(path) as opened:
-        entry = find_prompt(opened.manifest, prompt)
+        entry = opened.manifest.prompt(prompt)
         used = checked_strength(entry, strength)
         pixels = PixelSpec(**opened.manifest.pixels)
         photo = open_photo(photo_path)
         crop, transform = crop_face(photo, points, pixels.size)
         w_plus = load_part(opened, ENCODER)(pixels.to_tensor(crop).contiguous())
-        delta_w = load_part(opened, entry.part)(w_plus)
+        delta_w = load_part(opened, entry.part)(editor_input(opened.root, opened.manifest, entry, w_plus))
         edited = load_part(opened, DECODER)(apply_edit(w_plus, delta_w, used))
         save_image(paste_back(photo, pixels.to_image(edited), transform), out)
     return used

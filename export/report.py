@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.cost import Cost, from_html
-from export.graphs import DECODER, ENCODER
+from export.graphs import DECODER, ENCODER, TEXT_EDITOR
 from export.manifest import Manifest, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
 from export.report_style import PROOFS, STYLE
 from export.targets import TARGETS
+from export.vectors import editor_input
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
 from textedit_core.pixels import PixelSpec
@@ -31,13 +32,13 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
     """Writes report.html into a bundle; every picture in it comes out of the bundle's own lowered networks.
 
     Args:
-        root: the bundle.
+        root: the bundle, with its vectors.
         manifest: its manifest; the list of files may still be empty.
         costs: what its networks cost; one may be missing, if an older version wrote the bundle.
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
         runners: the loaded networks by part.
     """
-    faces = [_Face(image, runners, PixelSpec(**manifest.pixels)) for image in images[:FACES]]
+    faces = [_Face(image, root, manifest, runners) for image in images[:FACES]]
     body = "".join(
         [
             _header(manifest),
@@ -61,15 +62,16 @@ def read_costs(opened: Bundle) -> tuple[Cost, ...]:
 class _Face:
     """One face, encoded once and decoded as often as the report shows it."""
 
-    def __init__(self, image: Tensor, runners: dict[str, Runner], pixels: PixelSpec) -> None:
-        self.runners, self.pixels = runners, pixels
+    def __init__(self, image: Tensor, root: Path, manifest: Manifest, runners: dict[str, Runner]) -> None:
+        self.root, self.manifest, self.runners = root, manifest, runners
+        self.pixels = PixelSpec(**manifest.pixels)
         self.w_plus = runners[ENCODER](image)
-        self.photo = _picture(image, pixels, "photo")
-        self.reconstruction = _picture(runners[DECODER](self.w_plus), pixels, "reconstruction")
+        self.photo = _picture(image, self.pixels, "photo")
+        self.reconstruction = _picture(runners[DECODER](self.w_plus), self.pixels, "reconstruction")
 
     def edited(self, prompt: PromptEntry, strengths: Sequence[float]) -> str:
         """The face at each strength, as HTML."""
-        delta_w = self.runners[prompt.part](self.w_plus)
+        delta_w = self.runners[prompt.part](editor_input(self.root, self.manifest, prompt, self.w_plus))
         images = [self.runners[DECODER](apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
         labels = [f"strength {strength:g}" for strength in strengths]
         return "".join(_picture(image, self.pixels, label) for image, label in zip(images, labels, strict=True))
@@ -99,6 +101,7 @@ def _prompt_section(prompt: PromptEntry, faces: Sequence[_Face]) -> str:
     rows = "".join(f"<div class=row>{face.photo}{face.reconstruction}{face.edited(prompt, strengths)}</div>" for face in faces)
     names = ", ".join(f"{escape(name)} ({escape(locale)})" for locale, name in sorted(prompt.names.items()))
     text = f'"{escape(prompt.text)}"' + (f" against {escape(prompt.neutral_text)!r}" if prompt.neutral_text else "")
+    text += f" · a vector for {TEXT_EDITOR}" if prompt.vector else ""
     return f"<section><h2>{escape(prompt.id)}</h2><p>{text}{' · ' if names else ''}{names}</p>{rows}</section>"
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.graphs import DECODER, EDITORS, ENCODER
+from export.graphs import DECODER, EDITORS, ENCODER, TEXT_EDITOR
 from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
 
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
     from textedit_core.checkpoints.store import Checkpoint
     from textedit_core.pixels import PixelSpec
+
+    # w_plus [1,L,D] -> delta_w [1,L,D], and the strength to apply it at.
+    Edit = tuple[Callable[[Tensor], Tensor], float]
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,15 @@ class Samples:
         paths: the face files.
         images: the faces, [1,3,S,S].
         latents: what the fp32 encoder makes of them, w_plus [1,L,D]; editors take these.
-        edited: `latents` moved by each editor in turn; the decoder takes these and `latents`.
+        edited: `latents` moved by each edit in turn; the decoder takes these and `latents`.
+        with_text: `latents` with each text vector in turn, [1,L+R,D]; the text-conditioned editor takes these.
     """
 
     paths: tuple[Path, ...]
     images: tuple[Tensor, ...]
     latents: tuple[Tensor, ...]
     edited: tuple[Tensor, ...]
+    with_text: tuple[Tensor, ...] = ()
 
     def inputs(self, part: str) -> tuple[Tensor, ...]:
         """The inputs of one part.
@@ -41,12 +46,20 @@ class Samples:
             ValueError: unknown part.
         """
         kind = part.split("/")[0]
-        if kind not in (ENCODER, EDITORS, DECODER):
+        of_kind = {
+            ENCODER: self.images,
+            EDITORS: self.latents,
+            TEXT_EDITOR: self.with_text,
+            DECODER: (*self.latents, *self.edited),
+        }
+        if kind not in of_kind:
             raise ValueError(f"unknown part {part!r}")
-        return {ENCODER: self.images, EDITORS: self.latents, DECODER: (*self.latents, *self.edited)}[kind]
+        return of_kind[kind]
 
 
-def collect(checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, editors: Sequence[tuple[nn.Module, float]]) -> Samples:
+def collect(
+    checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, edits: Sequence[Edit], texts: Sequence[Tensor] = ()
+) -> Samples:
     """Loads `count` faces of a split, spread evenly over it, and encodes and edits them with the fp32 networks.
 
     Args:
@@ -54,7 +67,8 @@ def collect(checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, 
         split: "calibration" or "heldout".
         count: how many faces; fewer are taken when the checkpoint has fewer.
         encoder: fp32 network in eval mode.
-        editors: fp32 editors with the strength to apply each at; face i is edited by editor i modulo their number.
+        edits: fp32 editors with the strength to apply each at; face i is edited by edit i modulo their number.
+        texts: packed text vectors [R,D]; paired with the faces in the same way, each at least once.
 
     Raises:
         UserError: the checkpoint has no faces of this split.
@@ -70,12 +84,20 @@ def collect(checkpoint: Checkpoint, split: str, count: int, encoder: nn.Module, 
     images = tuple(load_face(path, checkpoint.config.pixel) for path in chosen)
     with torch.no_grad():
         latents = tuple(encoder(image) for image in images)
-        edited = tuple(_edited(w_plus, *editors[i % len(editors)]) for i, w_plus in enumerate(latents) if editors)
-    return Samples(chosen, images, latents, edited)
+        edited = tuple(_edited(w_plus, *edits[i % len(edits)]) for i, w_plus in enumerate(latents) if edits)
+    return Samples(chosen, images, latents, edited, _paired(latents, texts))
 
 
-def _edited(w_plus: Tensor, editor: nn.Module, strength: float) -> Tensor:
+def _edited(w_plus: Tensor, editor: Callable[[Tensor], Tensor], strength: float) -> Tensor:
     return apply_edit(w_plus, editor(w_plus), strength)
+
+
+def _paired(latents: Sequence[Tensor], texts: Sequence[Tensor]) -> tuple[Tensor, ...]:
+    from textedit_core.editor import with_text
+
+    # As many pairs as faces; more only where there are more texts than faces.
+    count = max(len(latents), len(texts)) if texts else 0
+    return tuple(with_text(latents[i % len(latents)], texts[i % len(texts)]) for i in range(count))
 
 
 def load_face(path: Path, pixels: PixelSpec) -> Tensor:

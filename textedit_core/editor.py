@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from textedit_core.config import EditorConfig
 from textedit_core.decoder.layers import EqualizedLinear, pixel_norm, scaled_leaky_relu
 from textedit_core.errors import unknown_name
 from textedit_core.latents import level_groups
+
+# What `pixel_norm` adds to the mean square, against a division by zero.
+_NORM_EPS = 1e-8
 
 
 class GroupEditor(nn.Module):
@@ -27,7 +32,11 @@ class GroupEditor(nn.Module):
         nn.init.zeros_(self.leave.weight)
 
     def forward(self, x: Tensor) -> Tensor:
-        h = scaled_leaky_relu(self.enter(x))
+        return self.after_enter(self.enter(x))
+
+    def after_enter(self, entered: Tensor) -> Tensor:
+        """The rest of the way from what the first layer made of the input, [B,l,H], to the answer [B,l,D]."""
+        h = scaled_leaky_relu(entered)
         for block in self.blocks:
             h = h + scaled_leaky_relu(block(h))
         return self.leave(h)
@@ -118,6 +127,10 @@ class TextConditionedEditor(_GroupedEditor):
         length = text_embedding.square().sum(-1, keepdim=True).sqrt().unsqueeze(1)
         return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1)) * length
 
+    def first_weights(self, group: GroupEditor) -> tuple[Tensor, Tensor]:
+        """A group's first layer as stored, in its two parts: [H,D] for the latent and [H,E] for the text."""
+        return group.enter.weight[:, : self.w_dim], group.enter.weight[:, self.w_dim :]
+
     @torch.no_grad()
     def for_text(self, text_embedding: Tensor) -> PromptEditor:
         """The editor of one text vector, float [E]: an ordinary PromptEditor that gives exactly this one's answers for it.
@@ -127,10 +140,76 @@ class TextConditionedEditor(_GroupedEditor):
         editor = PromptEditor(self.config)
         for name, group in editor.groups.items():
             own = self.groups[name]
-            of_w, of_text = own.enter.weight.split([self.w_dim, self.text_dim], dim=1)
+            of_w, of_text = self.first_weights(own)
             # The equalised gain of the narrower layer is larger: the stored weight makes up for it.
             weight = of_w * (own.enter.weight_gain / group.enter.weight_gain)
             bias = own.enter.bias + of_text @ pixel_norm(text_embedding) * own.enter.weight_gain
             group.load_state_dict({**own.state_dict(), "enter.weight": weight, "enter.bias": bias})
         editor.scale(float(text_embedding.norm()))
         return editor.to(text_embedding.device).eval().requires_grad_(False)
+
+
+class PackedTextEditor(nn.Module):
+    """A TextConditionedEditor with one input, for runtimes whose networks have one: [B,L+R,D] -> delta_w float [B,L,D].
+
+    The input is the L levels of w_plus and below them R rows with the text vector, as `with_text` stacks them. The answer is that of the
+    editor, in a form that phones run well: the text passes the first layers once, not once per level, and is scaled ahead of its
+    norm, since squares of a short vector's numbers would vanish in fp16.
+    """
+
+    def __init__(self, editor: TextConditionedEditor) -> None:
+        super().__init__()
+        self.editor = editor
+
+    def forward(self, w_plus_text: Tensor) -> Tensor:
+        num_ws = self.editor.num_ws
+        direction, length = self._direction(w_plus_text[:, num_ws:])
+        entered = self._text_entered(direction)
+        levels = pixel_norm(w_plus_text[:, :num_ws])
+        parts = [self._group(name, levels[:, part], entered) for name, part in self.editor.slices.items()]
+        return torch.cat(parts, dim=1) * length
+
+    def _direction(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Of packed text [B,R,D]: the vector at unit root mean square [B,1,E], and its length [B,1,1]."""
+        count = self.editor.text_dim
+        packed = rows.flatten(1).unsqueeze(1)
+        # A slice that keeps everything would be one more operation on the phone.
+        text = packed[..., :count] if packed.shape[-1] > count else packed
+        scaled = text * math.sqrt(count)
+        power = scaled.square().mean(-1, keepdim=True)
+        return scaled * torch.rsqrt(power + count * _NORM_EPS), power.sqrt()
+
+    def _text_entered(self, direction: Tensor) -> dict[str, Tensor]:
+        """What each group's first layer makes of the text, with its bias, [B,1,H].
+
+        One layer for all: XNNPACK would take several that share an input apart into several delegates.
+        """
+        groups = self.editor.groups
+        weight = torch.cat([self.editor.first_weights(group)[1] * group.enter.weight_gain for group in groups.values()])
+        bias = torch.cat([group.enter.bias * group.enter.bias_gain for group in groups.values()])
+        entered = F.linear(direction, weight, bias)
+        width = entered.shape[-1] // len(groups)
+        return {name: entered[..., i * width : (i + 1) * width] for i, name in enumerate(groups)}
+
+    def _group(self, name: str, levels: Tensor, entered: dict[str, Tensor]) -> Tensor:
+        if name not in self.editor.groups:
+            return torch.zeros_like(levels)
+        group = self.editor.groups[name]
+        of_w, _ = self.editor.first_weights(group)
+        return group.after_enter(F.linear(levels, of_w * group.enter.weight_gain) + entered[name])
+
+
+def text_rows(text_dim: int, w_dim: int) -> int:
+    """R, the number of rows of D = `w_dim` numbers that hold a text vector of `text_dim` numbers."""
+    return -(-text_dim // w_dim)
+
+
+def pack_text(vector: Tensor, w_dim: int) -> Tensor:
+    """A text vector float [E] as rows [R,D], filled row by row and up with zeros."""
+    rows = text_rows(len(vector), w_dim)
+    return F.pad(vector, (0, rows * w_dim - len(vector))).reshape(rows, w_dim)
+
+
+def with_text(w_plus: Tensor, rows: Tensor) -> Tensor:
+    """What a PackedTextEditor takes: w_plus float [B,L,D] with the packed text [R,D] below each, [B,L+R,D]."""
+    return torch.cat([w_plus, rows.expand(len(w_plus), -1, -1)], dim=1)

@@ -15,6 +15,7 @@ from benchmarks.latency import SCHEMA_PATH, format_table, measure, paired_times
 from benchmarks.request import LatencyRequest
 from benchmarks.results import spread, validate
 from export.pipeline import ExportRequest, export
+from tests.export.networks import write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index
 from textedit_core.errors import UsageError, UserError
 
@@ -43,6 +44,14 @@ def test_every_network_is_timed_in_its_runtime(
     assert results["settings"] == {"threads": 1, "iterations": 2, "warmup": 1}
     printed = capsys.readouterr().out
     assert "not of a phone" in printed and "editors/smile" in printed
+
+
+def test_the_text_conditioned_editor_is_timed_on_its_packed_input(tmp_path: Path) -> None:
+    checkpoint = write_text_checkpoint(tmp_path / "checkpoint")
+    order = ExportRequest("onnx", ("sketch", "drawn"), checkpoint.directory, "fp32", tmp_path, parity_faces=1, calibration_faces=1)
+    ((bundle, _),) = export(order, lambda target, stage, part: None)
+    results = measure(LatencyRequest(bundle, checkpoint.directory, iterations=1, warmup=1))
+    assert [part["part"] for part in results["parts"]] == ["encoder", "text_editor", "decoder"]
 
 
 def test_another_checkpoint_is_refused(exported: tuple[Path, Checkpoint], tiny_checkpoint: Checkpoint) -> None:

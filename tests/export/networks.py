@@ -10,13 +10,21 @@ import torch
 from PIL import Image
 from torch import nn
 
-from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
-from textedit_core.config import ModelConfig, Prompt, tiny
+from textedit_core.checkpoints.store import TEXT_EDITOR, TOKENIZER_NAME, Checkpoint, write_index, write_part
+from textedit_core.config import ModelConfig, Prompt, text_editor_config, tiny
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.editor import PromptEditor
+from textedit_core.editor import PromptEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
+from textedit_core.perception.clip import ClipModel
+from textedit_core.perception.tokenizer import PromptTokenizer
 
 PROMPTS = ("child", "smile")
+# Calibrations far apart: the vectors' lengths have to arrive.
+CONDITIONED = (
+    Prompt("sketch", "cartoon sketch", "photo", calibration=0.05, conditioned=True),
+    Prompt("drawn", "a drawn child", "photo", calibration=1.7, conditioned=True),
+    Prompt("cartoon", "cartoon child", "a photo", calibration=0.6, conditioned=True),
+)
 
 
 def quiet(target: str, stage: str, part: str) -> None:
@@ -60,3 +68,21 @@ def write_checkpoint(directory: Path) -> Checkpoint:
             coarse.resize((64, 64), Image.Resampling.BICUBIC).save(directory / "faces" / split / f"{number}.jpg")
     prompts = [Prompt(name, f"a {name} face", "a face", {"en": name.title()}) for name in PROMPTS]
     return write_index(directory, config, prompts, {"dataset": {"world": {"licence": "CC0-1.0"}}})
+
+
+def write_text_checkpoint(directory: Path, calibration: float | None = None) -> Checkpoint:
+    """The same with a text-conditioned editor and three prompts that it serves; a text takes two rows, the second half full.
+
+    Args:
+        directory: folder to write.
+        calibration: of all three prompts; None leaves each its own.
+    """
+    small = write_checkpoint(directory)
+    config = dataclasses.replace(small.config, clip=dataclasses.replace(small.config.clip, embed_dim=24))
+    captions = [text for prompt in CONDITIONED for text in (prompt.text, prompt.neutral_text)]
+    tokenizer = PromptTokenizer.from_captions(captions, config.clip.vocab_size, config.clip.context_length)
+    (directory / TOKENIZER_NAME).write_text(tokenizer.to_json(), "utf8")
+    write_part(directory, "clip", ClipModel(config.clip, tokenizer))
+    write_part(directory, TEXT_EDITOR, stirred(TextConditionedEditor(text_editor_config(config.editor), config.clip.embed_dim)))
+    served = [prompt if calibration is None else dataclasses.replace(prompt, calibration=calibration) for prompt in CONDITIONED]
+    return write_index(directory, config, [*small.prompts.values(), *served], small.provenance)

@@ -10,7 +10,7 @@ import torch
 from export.bundle_pipeline import open_pipeline
 from export.manifest import MANIFEST_FILE
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.errors import UserError
+from textedit_core.errors import UsageError, UserError
 from textedit_core.evaluation.pipelines import CheckpointPipeline
 from textedit_core.latents import apply_edit
 
@@ -30,7 +30,7 @@ def test_a_bundle_edits_like_the_checkpoint(onnx_bundle: Path, checkpoint: Check
 
 
 def test_unknown_prompt_is_named(onnx_bundle: Path) -> None:
-    with open_pipeline(onnx_bundle) as exported, pytest.raises(UserError, match="editors/child"):
+    with open_pipeline(onnx_bundle) as exported, pytest.raises(UsageError, match="unknown prompt 'child'; this bundle has: smile"):
         exported.delta("child", torch.zeros(1, 6, 16))
 
 

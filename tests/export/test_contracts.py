@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from export.manifest import parse, serialise
-from tests.export.test_manifest import sample
+from export.manifest import Manifest, parse, serialise
+from tests.export.test_manifest import sample, vector_sample
 from textedit_core.errors import UserError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "contracts" / "manifest"
@@ -29,5 +30,6 @@ def test_verdict(name: str) -> None:
         parse(raw, name)
 
 
-def test_the_valid_sample_is_what_this_version_writes() -> None:
-    assert (SAMPLES / "valid.json").read_bytes() == serialise(sample())
+@pytest.mark.parametrize(("name", "made"), [("valid.json", sample), ("vector.json", vector_sample)])
+def test_the_valid_samples_are_what_this_version_writes(name: str, made: Callable[[], Manifest]) -> None:
+    assert (SAMPLES / name).read_bytes() == serialise(made())

@@ -16,8 +16,8 @@ from export import parts
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, walk_files
-from export.golden import read_tensor
 from export.pipeline import ExportRequest, export
+from export.raw_tensors import read_tensor
 from export.report import read_costs
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import verify

@@ -20,7 +20,7 @@ from export.rewrites.gains import sink_gains
 from export.rewrites.subsampling import subsampling_as_convolution
 from tests.export.networks import small_config, stirred
 from textedit_core.decoder import build_decoder
-from textedit_core.editor import PromptEditor
+from textedit_core.editor import PackedTextEditor, PromptEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
 
 aten = torch.ops.aten
@@ -124,7 +124,7 @@ def test_overwriting_a_value_that_a_view_reads_is_refused() -> None:
         rewritten(Lambda(overwrite, nn.Linear(4, 4)), torch.randn(2, 4), make_functional)
 
 
-@pytest.mark.parametrize("kind", ["encoder", "decoder", "editor"])
+@pytest.mark.parametrize("kind", ["encoder", "decoder", "editor", "text editor"])
 def test_networks_keep_their_function(kind: str) -> None:
     torch.manual_seed(0)
     config = small_config()
@@ -132,6 +132,7 @@ def test_networks_keep_their_function(kind: str) -> None:
         "encoder": (lambda: Encoder(config.encoder), (1, 3, 32, 32)),
         "decoder": (lambda: build_decoder(config.decoder), (1, 6, 16)),
         "editor": (lambda: PromptEditor(config.editor), (1, 6, 16)),
+        "text editor": (lambda: PackedTextEditor(TextConditionedEditor(config.editor, 24)), (1, 8, 16)),
     }[kind]
     module = stirred(network())
     before = {key: value.clone() for key, value in module.state_dict().items()}
@@ -139,7 +140,8 @@ def test_networks_keep_their_function(kind: str) -> None:
     folded = fold(module, torch.zeros(shape))
     torch.testing.assert_close(folded(x), module(x), rtol=1e-4, atol=1e-5 * float(module(x).abs().max()))
     left = set(targets(folded))
-    assert not left & {aten.batch_norm.default, aten.select.int, aten.unsqueeze.default, aten.matmul.default, aten.sum.dim_IntList}
+    unwanted = {aten.batch_norm.default, aten.select.int, aten.unsqueeze.default, aten.matmul.default, aten.sum.dim_IntList}
+    assert not left & (unwanted | {aten.expand.default})
     assert all(torch.equal(module.state_dict()[key], value) for key, value in before.items()), "fold changed its argument"
 
 

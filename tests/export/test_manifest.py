@@ -6,6 +6,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -59,6 +60,16 @@ def sample() -> Manifest:
     )
 
 
+def vector_sample() -> Manifest:
+    """The same with a second prompt, a vector of one row for the text-conditioned editor."""
+    one = sample()
+    smile = one.part("editors/smile")
+    shared = replace(smile, part="text_editor", file="models/text_editor.onnx", input=TensorSpec("w_plus_text", (1, 3, 4)))
+    sketch = PromptEntry("sketch", "a sketch", "a photo", {}, 1.0, 0.0, 1.5, shared.part, shared.file, "vectors/sketch.f32")
+    files = (FileEntry(shared.file, 10, "0" * 64), FileEntry("vectors/sketch.f32", 16, "0" * 64))
+    return replace(one, parts=(*one.parts[:-1], shared, one.parts[-1]), prompts=(*one.prompts, sketch), files=(*one.files, *files))
+
+
 def changed(edit: Callable[[dict[str, Any]], None]) -> bytes:
     """The sample's bytes after an edit, with a digest that fits again."""
     values = json.loads(serialise(sample()))
@@ -69,9 +80,10 @@ def changed(edit: Callable[[dict[str, Any]], None]) -> bytes:
     return blank.replace(b'"manifest_sha256": ""', f'"manifest_sha256": "{digest}"'.encode())
 
 
-def test_round_trip() -> None:
-    assert parse(serialise(sample()), "bundle.json") == sample()
-    assert serialise(parse(serialise(sample()), "bundle.json")) == serialise(sample())
+@pytest.mark.parametrize("made", [sample, vector_sample])
+def test_round_trip(made: Callable[[], Manifest]) -> None:
+    assert parse(serialise(made()), "bundle.json") == made()
+    assert serialise(parse(serialise(made()), "bundle.json")) == serialise(made())
 
 
 def test_digest_is_checkable_without_a_json_writer() -> None:

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from textedit_core.config import EditorConfig
-from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.editor import PackedTextEditor, PromptEditor, TextConditionedEditor, pack_text, with_text
 from textedit_core.errors import UsageError
 from textedit_core.latents import level_groups
 
@@ -108,3 +108,15 @@ def test_frozen_groups_take_no_gradient() -> None:
     }
     with pytest.raises(UsageError, match="unknown level group 'mid'; the groups are: coarse, fine, medium"):
         editor.move_only(("mid",))
+
+
+@pytest.mark.parametrize(("text_dim", "rows"), [(10, 1), (16, 1), (40, 3)])
+def test_packed_text_editor_answers_like_the_editor(text_dim: int, rows: int) -> None:
+    torch.manual_seed(0)
+    editor = _trained(TextConditionedEditor(dataclasses.replace(CONFIG, fine=text_dim != 10), text_dim))
+    w_plus, text = torch.randn(2, 12, 16), 0.03 * nn.functional.normalize(torch.randn(text_dim), dim=-1)
+    packed = pack_text(text, 16)
+    assert packed.shape == (rows, 16) and torch.equal(packed.flatten()[:text_dim], text) and not packed.flatten()[text_dim:].any()
+    answer, expected = PackedTextEditor(editor)(with_text(w_plus, packed)), editor(w_plus, text.expand(2, -1))
+    # Equal by algebra; what remains is float32 rounding.
+    assert torch.allclose(answer, expected, rtol=1e-4, atol=1e-6)

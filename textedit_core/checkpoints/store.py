@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
@@ -81,8 +81,15 @@ class Checkpoint:
 
     def text_vector(self, prompt_id: str) -> Tensor:
         """What the text-conditioned editor reads for a prompt, float32 [E]; its length is the prompt's calibration."""
-        prompt = self.prompt(prompt_id)
-        return text_vector(embed_prompt(self.load_clip(), prompt), prompt.calibration)
+        return self.text_vectors([prompt_id])[prompt_id]
+
+    def text_vectors(self, prompt_ids: Iterable[str]) -> dict[str, Tensor]:
+        """`text_vector` of several prompts, by id; the text-image model is loaded once, and not at all for none."""
+        prompts = [self.prompt(prompt_id) for prompt_id in prompt_ids]
+        if not prompts:
+            return {}
+        clip = self.load_clip()
+        return {prompt.id: text_vector(embed_prompt(clip, prompt), prompt.calibration) for prompt in prompts}
 
     def load_clip(self) -> ClipModel | OpenClipModel:
         if self.config.clip.open_clip:
