@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -98,7 +98,7 @@ class EditorConfig:
 
     num_ws: int = 12
     w_dim: int = 256
-    hidden_dim: int = 96
+    hidden_dim: int = 48
     num_blocks: int = 2
     coarse: bool = True
     medium: bool = True
@@ -319,8 +319,22 @@ class Prompt:
 
 
 def text_editor_config(editor: EditorConfig) -> EditorConfig:
-    """The text-conditioned editor that goes with a model's editors: twice as wide, since it holds many edits, and all groups on."""
-    return dataclasses.replace(editor, hidden_dim=2 * editor.hidden_dim, coarse=True, medium=True, fine=True)
+    """The text-conditioned editor that goes with a model's editors: four times as wide, since it holds many edits, and all groups on."""
+    return dataclasses.replace(editor, hidden_dim=4 * editor.hidden_dim, coarse=True, medium=True, fine=True)
+
+
+def prompt_editor_config(editor: EditorConfig, groups: Collection[str]) -> EditorConfig:
+    """A model's editor with networks for these level groups alone: what does not move is not stored, nor shipped.
+
+    Raises:
+        UsageError: a name is no level group.
+    """
+    switches = ("coarse", "medium", "fine")
+    for name in groups:
+        if name not in switches:
+            raise unknown_name("level group", name, list(switches), "the groups are")
+    coarse, medium, fine = (getattr(editor, name) and name in groups for name in switches)
+    return dataclasses.replace(editor, coarse=coarse, medium=medium, fine=fine)
 
 
 def prompt_from_dict(values: dict[str, Any]) -> Prompt:
@@ -416,7 +430,7 @@ def stylegan2(img_resolution: int, channel_multiplier: int = 2) -> ModelConfig:
         encoder=EncoderConfig(img_resolution=encoder_size, num_ws=num_ws, w_dim=512),
         mapping=MappingConfig(),
         decoder=decoder,
-        editor=EditorConfig(num_ws=num_ws, w_dim=512, hidden_dim=128),
+        editor=EditorConfig(num_ws=num_ws, w_dim=512, hidden_dim=64),
     )
 
 

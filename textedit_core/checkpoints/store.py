@@ -17,7 +17,15 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textedit_core.config import ModelConfig, Prompt, model_config_from_dict, prompt_from_dict, text_editor_config, to_dict
+from textedit_core.config import (
+    ModelConfig,
+    Prompt,
+    model_config_from_dict,
+    prompt_editor_config,
+    prompt_from_dict,
+    text_editor_config,
+    to_dict,
+)
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.e4e_encoder import PyramidEncoder, build_encoder
 from textedit_core.editor import LatentEditor, TextConditionedEditor
@@ -73,7 +81,8 @@ class Checkpoint:
         prompt = self.prompt(prompt_id)
         if prompt.conditioned:
             return self.load_text_editor().for_text(self.text_vector(prompt_id))
-        return self._load(f"editors/{prompt_id}.safetensors", build_editor(prompt.editor or self.config.editor))
+        own = prompt_editor_config(self.config.editor, prompt.groups)
+        return self._load(f"editors/{prompt_id}.safetensors", build_editor(prompt.editor or own))
 
     def load_text_editor(self) -> TextConditionedEditor:
         editor = TextConditionedEditor(text_editor_config(self.config.editor), self.config.clip.embed_dim)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from textedit_core.checkpoints.store import Checkpoint
     from textedit_core.config import Prompt
     from textedit_core.training.run import TrainRequest
 
@@ -52,6 +53,8 @@ def _add_editor(group: Any) -> None:
     group.add_argument("--text", help='target text, e.g. "an old man with glasses"')
     group.add_argument("--neutral-text", help='what the text is compared with, e.g. "a man" (default: found from the text)')
     group.add_argument("--wording", action="append", dest="wordings", help="the target text in other words, averaged with it; repeatable")
+    served = "no training: the text-conditioned editor of the checkpoint serves the text, only its strength is found"
+    group.add_argument("--conditioned", action="store_true", help=served)
     group.add_argument("--replace", action="store_true", help="train a prompt anew that the checkpoint has")
     group.add_argument("--text-match", help="cosine, euclidean, one_minus_match, cross_entropy, directional or contrastive")
     group.add_argument("--anchor", choices=("text", "source"), help="match the text itself, or the face moved from neutral to target text")
@@ -86,8 +89,22 @@ def _run(options: argparse.Namespace) -> int:
         return _run_sweep(options)
     if options.stage not in STAGES:
         raise unknown_name("stage", options.stage, [*STAGES, SWEEP], "the stages are")
-    print(train(_request(options, options.stage)).checkpoint_id)
+    request = _request(options, options.stage)
+    print((_conditioned if options.conditioned else train)(request).checkpoint_id)
     return 0
+
+
+def _conditioned(request: TrainRequest) -> Checkpoint:
+    from textedit_core.checkpoints.store import open_checkpoint
+    from textedit_core.errors import UsageError
+    from textedit_core.training.conditioned_prompt import add_conditioned_prompt
+    from textedit_core.training.run import open_images
+
+    if request.prompt is None:
+        raise UsageError("--conditioned goes with the stage editor: train editor --conditioned --name ID --text TEXT")
+    directory = request.out / "checkpoint"
+    photos = open_images(request, open_checkpoint(directory).config, "train")
+    return add_conditioned_prompt(directory, request.prompt, photos, request.editor, request.replace)
 
 
 def _run_sweep(options: argparse.Namespace) -> int:

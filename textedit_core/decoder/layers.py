@@ -18,7 +18,7 @@ LRELU_SLOPE = 0.2
 LRELU_GAIN = math.sqrt(2.0)
 DEMOD_EPS = 1e-8
 # Equalised layers hold weights of unit size whatever their width, and learn well at about so many times the rate of plain layers.
-EQUALIZED_RATE = 30.0
+EQUALIZED_RATE = 10.0
 
 
 def scaled_leaky_relu(x: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.config import EditorTraining, Prompt
+from textedit_core.config import EditorTraining, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
 from textedit_core.errors import UsageError, UserError
 from textedit_core.latents import apply_edit
@@ -81,8 +81,7 @@ class EditorStage:
         self.networks = load_frozen(checkpoint, team.device)
         self.prompt = with_neutral(prompt, self.networks.clip.tokenizer)
         self.pair = embed_prompt(self.networks.clip, self.prompt)
-        self.editor = PromptEditor(checkpoint.config.editor)
-        self.editor.move_only(recipe.groups)
+        self.editor = PromptEditor(prompt_editor_config(checkpoint.config.editor, recipe.groups))
         folder = cache or checkpoint.directory.parent / "cache"
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, folder)
         others = other_texts(self.networks.clip, self.pair, recipe.other_texts)

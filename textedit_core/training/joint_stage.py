@@ -64,9 +64,6 @@ class JointStage:
         networks = {"encoder": checkpoint.load_encoder(), "decoder": checkpoint.load_decoder(), "editors": editors}
         for name, network in networks.items():
             network.requires_grad_(name in parts)
-        if "editors" in parts:
-            for name in own:
-                editors[name].move_only(checkpoint.prompts[name].groups)
         self.frozen = [network for name, network in networks.items() if name not in parts]
         self.networks = nn.ModuleDict(networks).to(team.device, memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip().to(team.device), checkpoint.load_identity().to(team.device)
@@ -79,9 +76,8 @@ class JointStage:
             identity=reconstruction.identity,
         )
         self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
-        # Of the latents as they are when the stage begins; fine-tuning moves them little.
-        precision = spread_of(data, self.networks["encoder"].eval(), team)
-        self.criterion = EditorCriterion(recipe, precision)
+        # The spread of the latents as they are when the stage begins; fine-tuning moves them little.
+        self.criterion = EditorCriterion(recipe, spread_of(data, self.networks["encoder"].eval(), team)) if own else None
         rates = {"decoder.": EQUALIZED_RATE, "editors.": EQUALIZED_RATE}
         self.players = [Player("joint", self.networks, self._losses, rates=rates)]
 
@@ -119,6 +115,7 @@ class JointStage:
             photo_identity=photo_identity,
             reconstruction_identity=reconstruction_identity,
         )
+        assert self.criterion is not None
         losses = self.criterion(inputs)
         return {"edit": losses["loss"], f"{prompt}/text_match": losses["text_match"]}
 
