@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -56,15 +56,10 @@ class LevelsMapper(LatentEditor):
 
 
 class SingleMapper(LatentEditor):
-    """StyleCLIP's SingleMapper: one network for all levels. It has no level groups that could rest, so training moves all of it."""
+    """StyleCLIP's SingleMapper: one network for all levels."""
 
     def __init__(self, config: EditorConfig) -> None:
         super().__init__(config, {"all": slice(0, config.num_ws)}, {"all": MapperGroup(config)})
-
-    def move_only(self, names: Collection[str]) -> None:
-        """Lets the one network move if any group is named; raises UsageError for a name that is no level group."""
-        super().move_only(names)
-        self.requires_grad_(bool(names))
 
     def forward(self, w_plus: Tensor) -> Tensor:
         return self.groups["all"](w_plus)
@@ -77,11 +72,6 @@ class DirectionEditor(LatentEditor):
         super().__init__(config, {}, {})
         # Not "delta_w", which is the name of an exported graph's output.
         self.direction = nn.Parameter(torch.zeros(config.num_ws, config.w_dim))
-
-    def move_only(self, names: Collection[str]) -> None:
-        """As in SingleMapper: a direction rests or moves as a whole."""
-        super().move_only(names)
-        self.requires_grad_(bool(names))
 
     @torch.no_grad()
     def scale(self, factor: float) -> None:

@@ -33,3 +33,14 @@ def test_levels_differ_from_each_other_and_faces_too() -> None:
 
 def test_w_avg_is_stored_with_the_weights() -> None:
     assert "w_avg" in Encoder(preset("tiny").encoder).state_dict()
+
+
+def test_colours_reach_the_latent_past_the_trunk() -> None:
+    torch.manual_seed(0)
+    encoder = Encoder(preset("tiny").encoder).eval().requires_grad_(False)
+    encoder.squeeze.weight.zero_()
+    red, blue, shaded = torch.full((3, 1, 3, 32, 32), -1.0)
+    red[:, 0], blue[:, 2] = 1.0, 1.0
+    shaded[:, 0, ::2], shaded[:, 0, 1::2] = 0.5, 1.5  # the same mean colour as red
+    assert not torch.allclose(encoder(red), encoder(blue), atol=1e-3)
+    torch.testing.assert_close(encoder(red), encoder(shaded), rtol=0, atol=1e-5)

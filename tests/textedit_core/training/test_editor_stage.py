@@ -12,7 +12,7 @@ import torch
 
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.checkpoints.store import Checkpoint, load_weights, open_checkpoint
-from textedit_core.config import EditorTraining, LoopConfig, Prompt
+from textedit_core.config import EditorTraining, LoopConfig, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
 from textedit_core.errors import UsageError, UserError
 from textedit_core.training.editor_stage import EditorStage, require_new_prompt
@@ -30,7 +30,7 @@ def _stage(checkpoint: Checkpoint, faces: Any, prompt: Prompt = SKETCH, **recipe
 def _trained(checkpoint: Checkpoint, folder: Path, **recipe: Any) -> tuple[EditorStage, PromptEditor]:
     stage = _stage(checkpoint, FacesInMemory(12), **recipe)
     run(stage, PACE, folder)
-    editor = PromptEditor(checkpoint.config.editor)
+    editor = PromptEditor(prompt_editor_config(checkpoint.config.editor, stage.prompt.groups))
     load_weights(editor, checkpoint.directory / "editors" / "drawn.safetensors")
     return stage, editor
 
@@ -40,7 +40,7 @@ def test_second_prompt_reads_no_training_face(tiny_checkpoint: Checkpoint) -> No
     faces = FacesInMemory(12)
     second = _stage(tiny_checkpoint, faces, Prompt("child", "a female child", "a female adult"))
     assert faces.reads == 0
-    for name in ("latents", "sources", "source_identities", "photo_identities"):
+    for name in ("latents", "sources", "source_identities", "photo_identities", "precision"):
         assert torch.equal(getattr(first.faces, name), getattr(second.faces, name))
     assert len(list((tiny_checkpoint.directory.parent / "cache").iterdir())) == 1
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
+from textedit_core.__main__ import main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
 from textedit_core.config import EditorTraining, LoopConfig, Prompt, TextEditorTraining, text_editor_config
 from textedit_core.editor import TextConditionedEditor
@@ -127,6 +129,17 @@ def test_prompt_is_added_without_training(tiny_checkpoint: Checkpoint) -> None:
     w_plus = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
     unit = grown.load_text_editor()(w_plus, vector[None] / factor)
     assert torch.allclose(editor(w_plus), factor * unit, rtol=1e-4, atol=1e-6)
+
+
+def test_prompt_is_added_from_the_command_line(
+    tiny_checkpoint: Checkpoint, photo_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(_with_text_editor(tiny_checkpoint).directory, tmp_path / "run" / "checkpoint")
+    where = ["--data", str(photo_folder), "--out", str(tmp_path / "run")]
+    assert main(["train", "editor", "--conditioned", "--name", "drawn", "--text", "cartoon sketch", "--neutral-text", "photo", *where]) == 0
+    grown = open_checkpoint(tmp_path / "run" / "checkpoint")
+    assert grown.prompts["drawn"].conditioned
+    assert capsys.readouterr().out == f"{grown.checkpoint_id}\n"
 
 
 def test_prompt_without_a_text_editor_or_of_a_taken_name_is_refused(tiny_checkpoint: Checkpoint) -> None:
