@@ -45,7 +45,9 @@ class NamedImages(ImageRows, Protocol):
     """
 
     folder: Path
-    labels: list[dict[str, Any]]
+
+    @property
+    def labels(self) -> list[dict[str, Any]]: ...
 
     def of_every_style(self) -> NamedImages: ...
 
