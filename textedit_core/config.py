@@ -206,7 +206,7 @@ class IdentityTraining:
 
 @dataclass(frozen=True)
 class DecoderTraining:
-    """Weights of the decoder's loss. The first `preview_share` of the images trains the half-size preview alone, four times cheaper;
+    """Weights of the decoder's loss. The first `preview_share` of the images trains the half-size preview alone, which is cheaper;
     the discriminator joins for the last `adversarial_share`.
 
     `identity` weighs the recogniser's features beside the text-image model's in the perceptual distance. `r1_gamma` and `r1_interval` are
