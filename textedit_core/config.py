@@ -271,8 +271,8 @@ class EditorTraining:
     directional: float = 0.5
     contrastive: float = 0.0
     other_texts: tuple[str, ...] = ()
-    latent_norm: str = "l2"
-    latent_weight: float = 0.05
+    latent_norm: str = "mahalanobis"
+    latent_weight: float = 3.0
     identity_form: str = "cosine"
     identity_target: Literal["photo", "reconstruction"] = "reconstruction"
     identity_weight: float = 0.2
@@ -384,11 +384,11 @@ EDITOR_RECIPES: dict[str, EditorTraining] = {
     "sad": _EXPRESSION,
     "angry": _EXPRESSION,
     "eyes_closed": _EXPRESSION,
-    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3, latent_weight=0.01),
-    "aged": EditorTraining(identity_weight=0.05, latent_weight=0.02),
+    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3),
+    "aged": EditorTraining(identity_weight=0.05),
     "glasses": EditorTraining(identity_weight=0.1),
-    "sketch": EditorTraining(identity_weight=0.05, latent_weight=0.02),
-    "cartoon": EditorTraining(identity_weight=0.05, latent_weight=0.02),
+    "sketch": EditorTraining(identity_weight=0.05),
+    "cartoon": EditorTraining(identity_weight=0.05),
     "blond": _COLOUR,
     "grey": _COLOUR,
 }

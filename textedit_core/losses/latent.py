@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -25,8 +26,21 @@ LATENT_NORMS = (*_PLAIN, MAHALANOBIS)
 _RIDGE = 0.03
 
 
+@dataclass(frozen=True)
+class LatentSpread:
+    """How far latents of faces lie apart.
+
+    Attributes:
+        unit: their standard deviation about the mean of each level, float32 scalar.
+        precision: the inverse of their covariance about the means of the levels, times `unit` squared, float32 [D,D].
+    """
+
+    unit: Tensor
+    precision: Tensor
+
+
 class LatentChangeLoss(nn.Module):
-    """Mean change per latent number, over batch, levels and dimensions.
+    """Mean change per latent number, over batch, levels and dimensions, in units of the latents' spread where that is known.
 
     Scale: ``l2`` is ``||delta_w||_2^2 / (L D)`` (the form of StyleCLIP's mapper, Patashnik et al. 2021, equation 4, as
     a mean), ``l1`` is ``||delta_w||_1 / (L D)``. Both are independent of L and D; where every entry changes by c they
@@ -35,46 +49,43 @@ class LatentChangeLoss(nn.Module):
 
     Args:
         norm: "l2", "l1" or "mahalanobis".
-        precision: float32 [D,D] of `latent_precision`; "mahalanobis" needs it, the others leave it alone.
+        spread: of the latents; None counts in the latents' own unit, which "mahalanobis" cannot.
 
     Raises:
         UsageError: unknown norm.
-        ValueError: the precision is missing.
+        ValueError: "mahalanobis" without a spread.
     """
 
-    precision: Tensor | None
-
-    def __init__(self, norm: str, precision: Tensor | None = None) -> None:
+    def __init__(self, norm: str, spread: LatentSpread | None = None) -> None:
         super().__init__()
         if norm not in LATENT_NORMS:
             raise UsageError(f"unknown latent norm '{norm}'; choose one of: {', '.join(LATENT_NORMS)}")
-        if norm == MAHALANOBIS and precision is None:
-            raise ValueError("the mahalanobis norm needs the precision of the latents")
-        self.norm = norm
-        self.register_buffer("precision", precision)
+        if norm == MAHALANOBIS and spread is None:
+            raise ValueError("the mahalanobis norm needs the spread of the latents")
+        self.norm, self.spread = norm, spread
 
     def forward(self, delta_w: Tensor) -> Tensor:
         """Loss of delta_w [B,L,D] (or of the difference of two latents), float32 scalar."""
+        change = delta_w.float() if self.spread is None else delta_w.float() / self.spread.unit
         if self.norm in _PLAIN:
-            return _PLAIN[self.norm](delta_w)
-        assert self.precision is not None
-        delta_w = delta_w.float()
+            return _PLAIN[self.norm](change)
+        assert self.spread is not None
         # Half precision would lose what the large and the small variances have in common.
         with torch.autocast(delta_w.device.type, enabled=False):
-            return ((delta_w @ self.precision) * delta_w).mean()
+            return ((change @ self.spread.precision) * change).mean()
 
 
-def latent_precision(latents: Tensor) -> Tensor:
-    """The inverse covariance of latents w_plus [N,L,D], about the mean of their level and over all levels, float32 [D,D].
+def latent_spread(latents: Tensor) -> LatentSpread:
+    """The spread of latents w_plus [N,L,D], over all levels.
 
-    It is scaled by the mean variance, so that a change in a direction of average variance costs what `l2` makes of it; a ridge bounds
-    the cost where the latents do not vary.
+    A change in a direction of average variance costs the mahalanobis norm what it costs l2; a ridge bounds the cost where the latents do
+    not vary.
     """
     centred = (latents.double() - latents.double().mean(0)).flatten(0, 1)
     covariance = centred.T @ centred / len(centred)
     variance = covariance.diagonal().mean()
     ridge = _RIDGE * variance * torch.eye(len(covariance), dtype=torch.double, device=covariance.device)
-    return (torch.linalg.inv(covariance + ridge) * variance).float()
+    return LatentSpread(variance.sqrt().float(), (torch.linalg.inv(covariance + ridge) * variance).float())
 
 
 def w_norm_loss(w_plus: Tensor, w_avg: Tensor) -> Tensor:

@@ -70,12 +70,12 @@ class ClipModel(TextImageModel):
             images: RGB float [B,3,H,W] in [-1,1].
             texts: B captions.
         """
-        return self.embedding_loss(self.encode_image(images), texts)
+        return self.embedding_loss(self.encode_image(images), self.encode_text(texts), texts)
 
-    def embedding_loss(self, image_embeddings: Tensor, texts: Sequence[str]) -> Tensor:
-        """`contrastive_loss` of images that are embedded already: unit-norm float [B,E] and B captions -> scalar."""
-        targets = caption_targets(texts).to(image_embeddings.device)
-        logits = self.logit_scale * image_embeddings @ self.encode_text(texts).T
+    def embedding_loss(self, images: Tensor, embedded_texts: Tensor, texts: Sequence[str]) -> Tensor:
+        """`contrastive_loss` of what is embedded already: unit-norm float [B,E] of images and of B captions -> scalar."""
+        targets = caption_targets(texts).to(images.device)
+        logits = self.logit_scale * images @ embedded_texts.T
         return 0.5 * (F.cross_entropy(logits, targets) + F.cross_entropy(logits.T, targets))
 
     def _prepare(self, image: Tensor) -> Tensor:

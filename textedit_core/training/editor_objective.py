@@ -10,7 +10,7 @@ from torch.nn import functional as F
 from textedit_core.config import EditorTraining
 from textedit_core.losses.combine import EditorInputs, EditorObjective
 from textedit_core.losses.identity import IdentityLoss
-from textedit_core.losses.latent import LatentChangeLoss
+from textedit_core.losses.latent import LatentChangeLoss, LatentSpread
 from textedit_core.losses.text_match import ContrastiveMatch, DirectionalMatch, TextMatchLoss, build_text_match
 
 # These read the way from the neutral text to the target themselves; the plain distances are given a target that went it.
@@ -22,13 +22,13 @@ class EditorCriterion:
 
     Args:
         recipe: forms and weights.
-        precision: float32 [D,D] of the latents (`losses.latent.latent_precision`), for the mahalanobis norm.
+        spread: of the latents, the unit of the latent change.
         others: embeddings [K,E] of texts that the edit must not be mistaken for, for the contrastive forms.
     """
 
-    def __init__(self, recipe: EditorTraining, precision: Tensor, others: Tensor | None = None) -> None:
+    def __init__(self, recipe: EditorTraining, spread: LatentSpread, others: Tensor | None = None) -> None:
         self.recipe = recipe
-        self.objective = build_editor_objective(recipe, precision, others)
+        self.objective = build_editor_objective(recipe, spread, others)
         self.directional, self.contrastive = DirectionalMatch(), _contrastive(recipe, others)
 
     def __call__(self, inputs: EditorInputs) -> dict[str, Tensor]:
@@ -61,11 +61,11 @@ def text_target(recipe: EditorTraining, source: Tensor, text: Tensor, neutral_te
     return F.normalize(source + text - neutral_text, dim=-1)
 
 
-def build_editor_objective(recipe: EditorTraining, precision: Tensor, others: Tensor | None = None) -> EditorObjective:
+def build_editor_objective(recipe: EditorTraining, spread: LatentSpread, others: Tensor | None = None) -> EditorObjective:
     """The weighted sum of the three losses that a recipe names; arguments as in EditorCriterion."""
     return EditorObjective(
         _contrastive(recipe, others) if recipe.text_match == "contrastive" else build_text_match(recipe.text_match),
-        LatentChangeLoss(recipe.latent_norm, precision),
+        LatentChangeLoss(recipe.latent_norm, spread),
         IdentityLoss(recipe.identity_form),
         recipe.latent_weight,
         recipe.identity_weight,

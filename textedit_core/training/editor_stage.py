@@ -85,7 +85,7 @@ class EditorStage:
         folder = cache or checkpoint.directory.parent / "cache"
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, folder)
         others = other_texts(self.networks.clip, self.pair, recipe.other_texts)
-        self.criterion = EditorCriterion(recipe, self.faces.precision, others)
+        self.criterion = EditorCriterion(recipe, self.faces.spread, others)
         self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.players = [Player("editor", self.editor, self._losses)]
 
@@ -93,7 +93,8 @@ class EditorStage:
         rows = self.team.share(torch.randint(len(self.faces), (self.batch_size,), generator=generator))
         view = self.faces.draw_view(generator)
         w_plus = self.faces.latents[rows]
-        delta_w = self.editor(w_plus).float()
+        # In units of how far faces lie apart, so that one learning rate suits every latent space.
+        delta_w = self.faces.unit * self.editor(w_plus).float()
         edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
         inputs = EditorInputs(
             edited_image=self.networks.clip.encode_image(edited),
@@ -109,13 +110,14 @@ class EditorStage:
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         decoder, w_plus = self.networks.decoder, self.networks.encoder(self.heldout)
-        delta_w = averaged["editor"](w_plus)
+        delta_w = self.faces.unit * averaged["editor"](w_plus)
         rows = [self.heldout, decoder(w_plus), *(decoder(apply_edit(w_plus, delta_w, strength)) for strength in (0.5, 1.0))]
         return torch.cat([row.float() for row in rows])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         editor = copy.deepcopy(averaged["editor"])
         assert isinstance(editor, PromptEditor)
+        editor.scale(float(self.faces.unit))
         rows = calibration_rows(len(self.faces))
         untouched = dataclasses.replace(self.prompt, groups=tuple(self.recipe.groups), calibration=1.0)
         latents, sources = self.faces.latents[rows], self.faces.sources[0, rows]

@@ -23,14 +23,14 @@ from torch import Tensor, nn
 from textedit_core.checkpoints.store import Checkpoint, save_weights
 from textedit_core.config import EditorTraining
 from textedit_core.errors import UserError
-from textedit_core.losses.latent import latent_precision
+from textedit_core.losses.latent import LatentSpread, latent_spread
 from textedit_core.training.augmentation import View, draw_view
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.image_source import ImageRows, ImageSource
 
 # Raised whenever the same networks and faces would give other numbers.
-CACHE_VERSION = 2
+CACHE_VERSION = 3
 MIN_FACES = 8
 # So many images, of every style that the data has, say how latents are spread.
 SPREAD_IMAGES = 3000
@@ -61,7 +61,7 @@ class FaceMemory:
         sources: the text-image model's unit-norm embeddings of the preview of G(w), as seen in each of V ways, [V,N,E].
         source_identities: the recogniser's, [V,N,F].
         photo_identities: the recogniser's of the photos themselves, [N,F].
-        precision: how latents of images of every style are spread, [D,D] (`losses.latent.latent_precision`).
+        unit, precision: the `spread` of the latents of images of every style, scalar and [D,D].
         ways: the V ways, each a view of all N faces; None is the picture itself.
     """
 
@@ -69,11 +69,17 @@ class FaceMemory:
     sources: Tensor
     source_identities: Tensor
     photo_identities: Tensor
+    unit: Tensor
     precision: Tensor
     ways: tuple[View | None, ...]
 
     def __len__(self) -> int:
         return len(self.latents)
+
+    @property
+    def spread(self) -> LatentSpread:
+        """How far faces of every style lie apart."""
+        return LatentSpread(self.unit, self.precision)
 
     @property
     def views(self) -> int:
@@ -127,7 +133,8 @@ def remember_faces(
         stored = _stored(path)
         if stored is None:
             stored = _looked_at(data, rows, ways, networks, team)
-            stored["precision"] = spread_of(pool, networks.encoder, team).cpu()
+            spread = spread_of(pool, networks.encoder, team)
+            stored |= {"unit": spread.unit.cpu(), "precision": spread.precision.cpu()}
             if team.leads:
                 save_weights(stored, path, torch.float32)
     return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
@@ -150,11 +157,11 @@ def _stored(path: Path) -> dict[str, Tensor] | None:
 
 
 @torch.no_grad()
-def spread_of(images: ImageRows, encoder: nn.Module, team: Team) -> Tensor:
-    """How the encoder's latents of `images` are spread, float32 [D,D] (`losses.latent.latent_precision`); some of many images are taken."""
+def spread_of(images: ImageRows, encoder: nn.Module, team: Team) -> LatentSpread:
+    """How the encoder's latents of `images` are spread; some of many images are taken."""
     source = ImageSource(images, team.device)
     chunks = track(_spread_rows(images).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.leads)
-    return latent_precision(torch.cat([encoder(source(chunk)).float() for chunk in chunks]))
+    return latent_spread(torch.cat([encoder(source(chunk)).float() for chunk in chunks]))
 
 
 def _spread_rows(images: ImageRows) -> Tensor:

@@ -39,7 +39,7 @@ from textedit_core.training.text_editor_stage import TextEditorStage
 # The order in which a model is trained. Each stage's pace was chosen for two CPU cores at 256 px. The autoencoder stands in for decoder
 # and encoder where the faces are plain photographs.
 STAGES: dict[str, LoopConfig] = {
-    "clip": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
+    "clip": LoopConfig(64_000, batch_size=64, learning_rate=1e-3, matrix_rate=1e-2, warmup_images=4000, ema_half_life_images=4000),
     "identity": LoopConfig(images=64_000, batch_size=32, learning_rate=1e-3, warmup_images=4000, ema_half_life_images=4000),
     "decoder": LoopConfig(images=96_000, learning_rate=3e-2, matrix_rate=0.1),
     "encoder": LoopConfig(images=16_000, learning_rate=2e-3, matrix_rate=2e-2),

@@ -75,7 +75,7 @@ class TextEditorStage:
         self.editor = TextConditionedEditor(text_editor_config(checkpoint.config.editor), checkpoint.config.clip.embed_dim)
         self.editor.move_only(recipe.groups)
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, checkpoint.directory.parent / "cache")
-        self.criterion = EditorCriterion(recipe, self.faces.precision)
+        self.criterion = EditorCriterion(recipe, self.faces.spread)
         self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.report: dict[str, Any] = {}
         self.players = [Player("editor", self.editor, self._losses)]
@@ -87,7 +87,8 @@ class TextEditorStage:
         view = self.faces.draw_view(generator)
         pair = TextPair(self.pairs.text[picks], self.pairs.neutral[picks])
         w_plus = self.faces.latents[rows]
-        delta_w = self.editor(w_plus, F.normalize(pair.way, dim=-1)).float()
+        # In units of how far faces lie apart, so that one learning rate suits every latent space.
+        delta_w = self.faces.unit * self.editor(w_plus, F.normalize(pair.way, dim=-1)).float()
         edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
         return self.criterion(
             EditorInputs(
@@ -107,12 +108,13 @@ class TextEditorStage:
         rows = [self.heldout, decoder(w_plus)]
         for way in self.unseen_pairs.way[_spread(len(self.unseen), _SAMPLE_TEXTS)]:
             vector = F.normalize(way, dim=0).expand(len(w_plus), -1)
-            rows.append(decoder(apply_edit(w_plus, averaged["editor"](w_plus, vector), 1.0)))
+            rows.append(decoder(apply_edit(w_plus, self.faces.unit * averaged["editor"](w_plus, vector), 1.0)))
         return torch.cat([row.float() for row in rows])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         editor = copy.deepcopy(averaged["editor"])
         assert isinstance(editor, TextConditionedEditor)
+        editor.scale(float(self.faces.unit))
         write_part(self.directory, TEXT_EDITOR, editor)
         self.report = {
             "seen": {"texts": len(self.seen), "share": self._share(editor, self.pairs)},

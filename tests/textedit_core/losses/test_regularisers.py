@@ -9,7 +9,7 @@ import torch
 
 from textedit_core.errors import UsageError
 from textedit_core.losses.identity import IdentityLoss
-from textedit_core.losses.latent import LatentChangeLoss, latent_precision
+from textedit_core.losses.latent import LatentChangeLoss, latent_spread
 
 
 @pytest.mark.parametrize(("norm", "expected"), [("l2", 9.0), ("l1", 3.0)])  # every entry -3: (-3)^2 and |-3|
@@ -24,18 +24,26 @@ def test_one_changed_level_counts_by_its_share() -> None:
 
 
 def test_mahalanobis_is_cheap_along_the_spread_and_dear_across() -> None:
-    # Variances 4 and 1 (mean 2.5) with a ridge of 0.03 * 2.5; a unit change of one of two numbers costs 2.5 / (variance + ridge) / 2.
+    # Variances 4 and 1 (mean 2.5) with a ridge of 0.03 * 2.5; a change of one of two numbers by 1 costs 1 / (variance + ridge) / 2.
     corners = torch.tensor([[2.0, 1.0], [2.0, -1.0], [-2.0, 1.0], [-2.0, -1.0]])
-    loss = LatentChangeLoss("mahalanobis", latent_precision(corners[:, None].expand(-1, 3, -1)))
+    loss = LatentChangeLoss("mahalanobis", latent_spread(corners[:, None].expand(-1, 3, -1)))
     along, across = (loss(torch.tensor(step).expand(1, 3, -1)).item() for step in ([1.0, 0.0], [0.0, 1.0]))
-    assert along == pytest.approx(2.5 / (4.0 + 0.075) / 2)
-    assert across == pytest.approx(2.5 / (1.0 + 0.075) / 2)
+    assert along == pytest.approx(1 / (4.0 + 0.075) / 2)
+    assert across == pytest.approx(1 / (1.0 + 0.075) / 2)
 
 
 def test_levels_may_lie_apart_without_counting_as_spread() -> None:
     latents = torch.randn(64, 1, 5, generator=torch.Generator().manual_seed(0)).expand(-1, 3, -1)
     apart = latents + torch.tensor([0.0, 10.0, -10.0])[None, :, None]
-    assert torch.allclose(latent_precision(latents), latent_precision(apart), rtol=1e-4, atol=1e-4)
+    assert torch.allclose(latent_spread(latents).precision, latent_spread(apart).precision, rtol=1e-4, atol=1e-4)
+
+
+def test_norms_count_in_units_of_the_spread() -> None:
+    latents = torch.randn(64, 1, 5, generator=torch.Generator().manual_seed(0))
+    delta_w = torch.randn(2, 3, 5, generator=torch.Generator().manual_seed(1))
+    for norm in ("l2", "l1", "mahalanobis"):
+        one, other = (LatentChangeLoss(norm, latent_spread(scale * latents))(scale * delta_w) for scale in (1.0, 40.0))
+        assert one.item() == pytest.approx(other.item(), rel=1e-4)
 
 
 @pytest.mark.parametrize(

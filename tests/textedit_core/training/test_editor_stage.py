@@ -40,7 +40,7 @@ def test_second_prompt_reads_no_training_face(tiny_checkpoint: Checkpoint) -> No
     faces = FacesInMemory(12)
     second = _stage(tiny_checkpoint, faces, Prompt("child", "a female child", "a female adult"))
     assert faces.reads == 0
-    for name in ("latents", "sources", "source_identities", "photo_identities", "precision"):
+    for name in ("latents", "sources", "source_identities", "photo_identities", "unit", "precision"):
         assert torch.equal(getattr(first.faces, name), getattr(second.faces, name))
     assert len(list((tiny_checkpoint.directory.parent / "cache").iterdir())) == 1
 
