@@ -374,16 +374,18 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
 }
 
 
-# What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Fine
-# levels hold colour and contrast, by which a shape can please the text-image model without becoming one.
-_EXPRESSION = EditorTraining(groups=("coarse", "medium"), identity_weight=0.5)
+# What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Coarse
+# levels turn and move the head, which no expression needs; fine levels hold colour and contrast, by which a shape can please the
+# text-image model without becoming one.
+_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.5)
+_FAINT_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.2, latent_weight=0.3)
 _COLOUR = EditorTraining(groups=("medium", "fine"))
 EDITOR_RECIPES: dict[str, EditorTraining] = {
     "smile": _EXPRESSION,
     "surprised": _EXPRESSION,
-    "sad": _EXPRESSION,
-    "angry": _EXPRESSION,
-    "eyes_closed": _EXPRESSION,
+    "sad": _FAINT_EXPRESSION,
+    "angry": _FAINT_EXPRESSION,
+    "eyes_closed": _FAINT_EXPRESSION,
     "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3),
     "aged": EditorTraining(identity_weight=0.05),
     "glasses": EditorTraining(identity_weight=0.1),
