@@ -27,7 +27,9 @@ class Encoder(nn.Module):
         self.backbone = timm.create_model(config.backbone, pretrained=False, features_only=True, out_indices=(-1,))
         channels = self.backbone.feature_info.channels()[-1]
         side = -(-config.img_resolution // self.backbone.feature_info.reduction()[-1])
-        self.colours = nn.AvgPool2d(self.backbone.feature_info.reduction()[-1], ceil_mode=True)
+        cell = self.backbone.feature_info.reduction()[-1]
+        # XNNPACK takes no pooling that rounds up; nothing is to be rounded where whole cells cover the photo.
+        self.colours = nn.AvgPool2d(cell, ceil_mode=config.img_resolution % cell > 0)
         self.squeeze = nn.Conv2d(channels, config.squeeze_channels, 1, bias=False)
         self.squeeze_norm = nn.BatchNorm2d(config.squeeze_channels)
         self.hidden = nn.Linear((config.squeeze_channels + 3) * side**2, config.hidden_dim)
