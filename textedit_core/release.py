@@ -44,12 +44,13 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
     try:
         for name in (name for name in model.files if not name.startswith("faces/")):
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(model.directory / name, scratch / name)
+            shutil.copyfile(model.verified(name), scratch / name)
         _sample_faces(data, "train", CALIBRATION_FACES, scratch / "faces" / "calibration", model)
         _sample_faces(data, "test", HELDOUT_FACES, scratch / "faces" / "heldout", model)
-        metrics = evaluate(EvaluateRequest(checkpoint, groups=METRICS_GROUPS, out_of_domain=False))
-        (scratch / METRICS_NAME).write_text(json.dumps(metrics, indent=1) + "\n", "utf8")
         write_index(scratch, model.config, list(model.prompts.values()), {**model.provenance, "dataset": _dataset_card(data)})
+        # Of what ships: with the faces the checkpoint has another id than the run's.
+        metrics = evaluate(EvaluateRequest(scratch, groups=METRICS_GROUPS, out_of_domain=False))
+        (scratch / METRICS_NAME).write_text(json.dumps(metrics, indent=1) + "\n", "utf8")
         _swap(scratch, out)
     except OSError as error:
         raise UserError(f"cannot write {str(out)!r}: {error}") from None

@@ -33,7 +33,7 @@ def test_released_checkpoint_opens_with_faces_and_metrics(tiny_checkpoint: Check
     # The noise dataset has 12 training and 6 test photos, fewer than would be taken of a real one.
     assert (len(released.faces("calibration")), len(released.faces("heldout"))) == (12, 6)
     metrics = json.loads((out / "metrics.json").read_text())
-    assert metrics["checkpoint_id"] == tiny_checkpoint.checkpoint_id
+    assert metrics["checkpoint_id"] == released.checkpoint_id != tiny_checkpoint.checkpoint_id
     assert (metrics["data"]["source"], set(metrics["prompts"])) == ("shipped", {"smile", "child"})
     assert released.provenance["dataset"]["count"] == 32
     assert released.load_decoder() is not None

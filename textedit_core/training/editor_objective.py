@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -70,6 +71,11 @@ def build_editor_objective(recipe: EditorTraining, spread: LatentSpread, others:
         recipe.latent_weight,
         recipe.identity_weight,
     )
+
+
+def require_known_losses(recipe: EditorTraining) -> None:
+    """Refuses a recipe before any face is encoded for it; raises UsageError where it names a loss that does not exist."""
+    build_editor_objective(recipe, LatentSpread(torch.ones(()), torch.eye(1)))
 
 
 def _contrastive(recipe: EditorTraining, others: Tensor | None) -> TextMatchLoss:

@@ -19,7 +19,7 @@ from textedit_core.losses.combine import EditorInputs
 from textedit_core.perception.text_pairs import embed_prompt, other_texts
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
-from textedit_core.training.editor_objective import EditorCriterion
+from textedit_core.training.editor_objective import EditorCriterion, require_known_losses
 from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
@@ -78,6 +78,7 @@ class EditorStage:
         self.name = f"editor-{prompt.id}"
         self.recipe, self.batch_size, self.team = recipe, batch_size, team
         self.directory = checkpoint.directory
+        require_known_losses(recipe)
         self.networks = load_frozen(checkpoint, team.device)
         self.prompt = with_neutral(prompt, self.networks.clip.tokenizer)
         self.pair = embed_prompt(self.networks.clip, self.prompt)

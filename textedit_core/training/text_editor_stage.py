@@ -21,7 +21,7 @@ from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.text_pairs import TextPair
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
-from textedit_core.training.editor_objective import EditorCriterion
+from textedit_core.training.editor_objective import EditorCriterion, require_known_losses
 from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.latent_cache import NamedImages, remember_faces
 from textedit_core.training.loop import Player
@@ -63,6 +63,7 @@ class TextEditorStage:
     ) -> None:
         self.recipe, self.texts, self.batch_size, self.team = recipe, texts, batch_size, team
         self.directory = checkpoint.directory
+        require_known_losses(recipe)
         self.networks = load_frozen(checkpoint, team.device)
         clip = self.networks.clip
         self.seen, self.unseen = split_texts(understood(prompt_space(), clip.tokenizer), texts.heldout_every)
