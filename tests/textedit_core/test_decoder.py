@@ -9,7 +9,7 @@ from torch.nn import functional as F
 
 from textedit_core.config import DecoderConfig, MappingConfig, preset
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.decoder.layers import EqualizedLinear, FIRUpsample, ModulatedConv2d, ToRGB, bilinear_double, fir_kernel
+from textedit_core.decoder.layers import EqualizedLinear, FIRUpsample, ModulatedConv2d, ToRGB, bilinear_double, fir_kernel, settle_styles
 from textedit_core.errors import UsageError
 
 CONFIGS = {
@@ -195,3 +195,17 @@ def test_mapping_standardises_scene_codes() -> None:
     plain = MappingNetwork(MappingConfig(z_dim=3, w_dim=4, hidden_dim=8, num_layers=2, normalize_z=False))
     plain.layers.load_state_dict(mapping.layers.state_dict())
     torch.testing.assert_close(mapping(shifted), plain(torch.zeros(1, 3)), rtol=0, atol=1e-4)
+
+
+def test_settled_styles_draw_the_same_picture_by_smaller_numbers() -> None:
+    torch.manual_seed(0)
+    decoder = build_decoder(preset("tiny").decoder).eval().requires_grad_(False)
+    layers = [module for module in decoder.modules() if isinstance(module, ModulatedConv2d) and module.demodulate]
+    for layer in layers:
+        layer.affine.weight.mul_(300.0)
+    w_plus = torch.randn(8, decoder.num_ws, 16)
+    before = decoder(w_plus)
+    settle_styles(decoder, w_plus)
+    torch.testing.assert_close(decoder(w_plus), before, rtol=1e-4, atol=1e-4)
+    sizes = [layer.affine(w_plus[:, 0]).square().mean().sqrt().item() for layer in layers]
+    assert all(0.3 < size < 3.0 for size in sizes)  # of 1, for the latents of another level

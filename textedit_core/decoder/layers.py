@@ -114,6 +114,28 @@ class ModulatedConv2d(nn.Module):
         return bilinear_double(y) if self.upsample == "bilinear" else y
 
 
+@torch.no_grad()
+def settle_styles(decoder: nn.Module, w_plus: Tensor) -> None:
+    """Brings the styles of every demodulated layer to unit size on latents w_plus float [N,L,D], in place; the images stay what they are.
+
+    Demodulation divides by the styles' size, so nothing holds it in training; squared, styles of some hundreds pass what fp16 can hold.
+    """
+    sizes: dict[ModulatedConv2d, Tensor] = {}
+
+    def note(module: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
+        assert isinstance(module, ModulatedConv2d)
+        sizes[module] = module.affine(inputs[1]).square().mean().sqrt()
+
+    layers = [module for module in decoder.modules() if isinstance(module, ModulatedConv2d) and module.demodulate]
+    handles = [layer.register_forward_pre_hook(note) for layer in layers]
+    decoder(w_plus)
+    for handle in handles:
+        handle.remove()
+    for layer, size in sizes.items():
+        layer.affine.weight.div_(size)
+        layer.affine.bias.div_(size)
+
+
 def bilinear_double(x: Tensor) -> Tensor:
     """Doubles [B,C,H,W] by bilinear interpolation with half-pixel centres."""
     return F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
