@@ -87,7 +87,8 @@ def _measured(request: TrainSpeedRequest, checkpoint: Checkpoint, folder: Path) 
 def _editor_stage(request: TrainSpeedRequest, checkpoint: Checkpoint, faces: SampleFaces, folder: Path) -> EditorStage:
     import torch
 
-    from textedit_core.config import EDITOR_RECIPES, EditorTraining
+    from textedit_core.config import EditorTraining
+    from textedit_core.reference_prompts import EDITOR_RECIPES
     from textedit_core.training.editor_stage import EditorStage
 
     torch.manual_seed(0)

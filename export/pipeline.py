@@ -138,8 +138,9 @@ def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str,
 
 
 def load(checkpoint: Checkpoint, prompts: tuple[str, ...], request: ExportRequest) -> Networks:
-    """Loads the networks and feeds the sample faces through them in fp32."""
+    """Loads the networks and feeds the sample faces through them in fp32; the decoder's styles are brought to a size that fp16 can hold."""
     from export.samples import collect
+    from textedit_core.decoder.layers import settle_styles
     from textedit_core.editor import PackedTextEditor
 
     vectors = packed_texts(checkpoint, prompts)
@@ -152,6 +153,8 @@ def load(checkpoint: Checkpoint, prompts: tuple[str, ...], request: ExportReques
     texts = list(vectors.values())
     calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, edits, texts)
     heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, edits, texts)
+    # One unedited face, always the same, so that the decoder's bytes depend on no prompt.
+    settle_styles(modules[DECODER], calibration.latents[0])
     return Networks(checkpoint, prompts, modules, calibration, heldout, vectors)
 
 

@@ -349,53 +349,6 @@ def prompt_from_dict(values: dict[str, Any]) -> Prompt:
     return Prompt(**frozen)
 
 
-# The neutral partner says all of the target but the change, so that the way between them is the change alone. Wordings of an expression
-# speak of both sexes: what they share is the expression.
-REFERENCE_PROMPTS: dict[str, Prompt] = {
-    "smile": Prompt("smile", "a girl with smile face", "a girl with neutral face", {"en": "Smile", "zh": "微笑"}),
-    "child": Prompt("child", "a female child", "a female adult", {"en": "Child", "zh": "儿童"}),
-    "sketch": Prompt("sketch", "cartoon sketch", "photo", {"en": "Sketch", "zh": "素描"}),
-    "cartoon": Prompt("cartoon", "a cartoon", "a photo", {"en": "Cartoon", "zh": "卡通"}),
-    "aged": Prompt("aged", "an old woman", "a woman", {"en": "Old", "zh": "变老"}, wordings=("an old man",), neutral_wordings=("a man",)),
-    "glasses": Prompt(
-        "glasses",
-        "a woman with glasses",
-        "a woman",
-        {"en": "Glasses", "zh": "眼镜"},
-        wordings=("a man with glasses",),
-        neutral_wordings=("a man",),
-    ),
-    "surprised": Prompt("surprised", "a woman with a surprised face", "a woman with a neutral face", {"en": "Surprised", "zh": "惊讶"}),
-    "sad": Prompt("sad", "a woman with a sad face", "a woman with a neutral face", {"en": "Sad", "zh": "悲伤"}),
-    "angry": Prompt("angry", "a woman with an angry face", "a woman with a neutral face", {"en": "Angry", "zh": "生气"}),
-    "eyes_closed": Prompt("eyes_closed", "a woman with eyes closed", "a woman", {"en": "Eyes closed", "zh": "闭眼"}),
-    "blond": Prompt("blond", "a woman with blond hair", "a woman with brown hair", {"en": "Blond hair", "zh": "金发"}),
-    "grey": Prompt("grey", "a woman with grey hair", "a woman with brown hair", {"en": "Grey hair", "zh": "灰发"}),
-}
-
-
-# What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Coarse
-# levels turn and move the head, which no expression needs; fine levels hold colour and contrast, by which a shape can please the
-# text-image model without becoming one.
-_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.5)
-_FAINT_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.2, latent_weight=0.3)
-_COLOUR = EditorTraining(groups=("medium", "fine"))
-EDITOR_RECIPES: dict[str, EditorTraining] = {
-    "smile": _EXPRESSION,
-    "surprised": _EXPRESSION,
-    "sad": _FAINT_EXPRESSION,
-    "angry": _FAINT_EXPRESSION,
-    "eyes_closed": _FAINT_EXPRESSION,
-    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3),
-    "aged": EditorTraining(identity_weight=0.05),
-    "glasses": EditorTraining(identity_weight=0.1),
-    "sketch": EditorTraining(identity_weight=0.05),
-    "cartoon": EditorTraining(identity_weight=0.05),
-    "blond": _COLOUR,
-    "grey": _COLOUR,
-}
-
-
 def mobile_256() -> ModelConfig:
     """The reference: 256 px from 128 px features, w [256], 12 levels; its mapping takes the face world's scene code."""
     mapping = MappingConfig(z_dim=128, w_dim=256, hidden_dim=512, num_layers=3, lr_multiplier=1.0, normalize_z=False)

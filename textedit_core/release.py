@@ -11,11 +11,9 @@ from typing import Any
 
 import torch
 
-from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
-from textedit_core.decoder.layers import settle_styles
+from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index
 from textedit_core.errors import UserError
 from textedit_core.evaluation import EvaluateRequest, evaluate
-from textedit_core.pixels import open_photo
 from textedit_core.training.data import FaceDataset
 
 METRICS_NAME = "metrics.json"
@@ -49,7 +47,6 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
             shutil.copyfile(model.verified(name), scratch / name)
         _sample_faces(data, "train", CALIBRATION_FACES, scratch / "faces" / "calibration", model)
         _sample_faces(data, "test", HELDOUT_FACES, scratch / "faces" / "heldout", model)
-        _settle(model, scratch)
         write_index(scratch, model.config, list(model.prompts.values()), {**model.provenance, "dataset": _dataset_card(data)})
         # Of what ships: with the faces the checkpoint has another id than the run's.
         metrics = evaluate(EvaluateRequest(scratch, groups=METRICS_GROUPS, out_of_domain=False))
@@ -69,17 +66,6 @@ def _sample_faces(data: Path, split: str, count: int, folder: Path, model: Check
     rows = torch.linspace(0, len(dataset) - 1, min(count, len(dataset))).long().tolist()
     for row in rows:
         dataset.picture(row).save(folder / f"{dataset.keys[row]}.jpg", quality=JPEG_QUALITY, subsampling=0)
-
-
-def _settle(model: Checkpoint, scratch: Path) -> None:
-    """Writes the decoder with styles that half precision can hold, as far as the calibration faces tell."""
-    if model.config.decoder.kind not in ("mobile", "stylegan2"):
-        return
-    encoder, decoder, pixel = model.load_encoder(), model.load_decoder(), model.config.pixel
-    photos = [pixel.to_tensor(open_photo(path)) for path in sorted((scratch / "faces" / "calibration").glob("*.jpg"))]
-    with torch.no_grad():
-        settle_styles(decoder, encoder(torch.cat(photos)))
-    write_part(scratch, "decoder", decoder)
 
 
 def _dataset_card(data: Path) -> dict[str, Any]:

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 from export import parts
@@ -22,8 +23,9 @@ from export.report import read_costs
 from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import verify
 from tests.export.conftest import BuildBundle
-from tests.export.networks import quiet
-from textedit_core.checkpoints.store import Checkpoint
+from tests.export.networks import quiet, write_checkpoint
+from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
+from textedit_core.decoder.layers import ModulatedConv2d
 from textedit_core.errors import UsageError, UserError
 
 
@@ -174,3 +176,17 @@ def test_pack_and_inspect(bundles: BuildBundle, tmp_path: Path, capsys: pytest.C
     assert main(["inspect", str(tmp_path / "b.zip"), "--json"]) == 0
     (summary,) = json.loads(capsys.readouterr().out)["bundles"]
     assert summary["prompts"] == ["smile"] and summary["target"] == "onnx"
+
+
+def test_large_styles_do_not_overflow_half_precision(tmp_path: Path) -> None:
+    checkpoint = write_checkpoint(tmp_path / "checkpoint")
+    decoder = checkpoint.load_decoder()
+    for layer in (module for module in decoder.modules() if isinstance(module, ModulatedConv2d) and module.demodulate):
+        # Demodulation divides by the styles' size: the pictures stay, while the squares pass 65504.
+        layer.affine.weight.mul_(1000.0)
+        layer.affine.bias.mul_(1000.0)
+    write_part(checkpoint.directory, "decoder", decoder, torch.float32)
+    write_index(checkpoint.directory, checkpoint.config, list(checkpoint.prompts.values()), {})
+    request = ExportRequest("ios", ("smile",), checkpoint.directory, out=tmp_path, parity_faces=2, calibration_faces=2)
+    ((_, made),) = export(request, quiet)
+    assert made.part("decoder").parity.psnr_db >= PARITY_FLOOR_DB["fp16"]

@@ -6,8 +6,9 @@ import json
 
 import pytest
 
-from textedit_core.config import EDITOR_RECIPES, PRESETS, REFERENCE_PROMPTS, model_config_from_dict, preset, stylegan2, to_dict
+from textedit_core.config import PRESETS, model_config_from_dict, preset, stylegan2, to_dict
 from textedit_core.errors import UsageError, UserError
+from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -133,6 +133,7 @@ def _run_sweep(options: argparse.Namespace) -> int:
 
 def _request(options: argparse.Namespace, stage: str) -> TrainRequest:
     from textedit_core import config
+    from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
     from textedit_core.training.run import STAGES, TrainRequest
 
     request = TrainRequest(
@@ -141,11 +142,11 @@ def _request(options: argparse.Namespace, stage: str) -> TrainRequest:
         data=options.data,
         out=options.out,
         loop=_replaced(STAGES[stage], options),
-        prompt=_prompt(options, config.REFERENCE_PROMPTS) if options.stage == "editor" else None,
+        prompt=_prompt(options, REFERENCE_PROMPTS) if options.stage == "editor" else None,
         replace=options.replace,
         decoder=_replaced(config.DecoderTraining(), options),
         encoder=_replaced(config.EncoderTraining(), options),
-        editor=_replaced(config.EDITOR_RECIPES.get(options.prompt, config.EditorTraining()), options),
+        editor=_replaced(EDITOR_RECIPES.get(options.prompt, config.EditorTraining()), options),
     )
     return dataclasses.replace(request, parts=tuple(options.parts.split(","))) if options.parts else request
 

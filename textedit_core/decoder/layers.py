@@ -116,15 +116,16 @@ class ModulatedConv2d(nn.Module):
 
 @torch.no_grad()
 def settle_styles(decoder: nn.Module, w_plus: Tensor) -> None:
-    """Brings the styles of every demodulated layer to unit size on latents w_plus float [N,L,D], in place; the images stay what they are.
+    """Brings the styles of every demodulated layer to about unit size on latents w_plus float [N,L,D], in place; the images stay the same.
 
     Demodulation divides by the styles' size, so nothing holds it in training; squared, styles of some hundreds pass what fp16 can hold.
+    The factors are powers of two, which round nothing.
     """
     sizes: dict[ModulatedConv2d, Tensor] = {}
 
     def note(module: nn.Module, inputs: tuple[Tensor, Tensor]) -> None:
         assert isinstance(module, ModulatedConv2d)
-        sizes[module] = module.affine(inputs[1]).square().mean().sqrt()
+        sizes[module] = module.affine(inputs[1]).square().mean().sqrt().log2().round().exp2()
 
     layers = [module for module in decoder.modules() if isinstance(module, ModulatedConv2d) and module.demodulate]
     handles = [layer.register_forward_pre_hook(note) for layer in layers]

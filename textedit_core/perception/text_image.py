@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
-class TextImageModel(nn.Module):
+class TextImageModel(nn.Module, ABC):
     """Base of the text-image models: an open_clip network with its own tokenizer and its own way to prepare an image."""
 
     network: Any
@@ -29,5 +30,6 @@ class TextImageModel(nn.Module):
         ids = self.tokenizer.encode(texts).to(self.image_mean.device)
         return F.normalize(self.network.encode_text(ids).float(), dim=-1)
 
+    @abstractmethod
     def _prepare(self, image: Tensor) -> Tensor:
-        raise NotImplementedError
+        """The image as the network's visual tower takes it."""

@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from textedit_core.config import REFERENCE_PROMPTS, Prompt
+from textedit_core.config import Prompt
 from textedit_core.errors import UserError
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
 
 # A prompt without a neutral text is compared with any face.
 ANY_FACE = "a face"

@@ -9,8 +9,9 @@ from typing import Any
 
 import yaml
 
-from textedit_core.config import EDITOR_RECIPES, REFERENCE_PROMPTS, EditorTraining, Prompt
+from textedit_core.config import EditorTraining, Prompt
 from textedit_core.errors import UserError
+from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _KEYS = {"id", "text", "neutral_text", "wordings", "neutral_wordings", "names", "recipe"}

@@ -13,8 +13,9 @@ import pytest
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import EDITOR_RECIPES, EditorTraining, LoopConfig, Prompt
+from textedit_core.config import EditorTraining, LoopConfig, Prompt
 from textedit_core.errors import UsageError, UserError
+from textedit_core.reference_prompts import EDITOR_RECIPES
 from textedit_core.training.prompt_list import read_prompts
 from textedit_core.training.run import TrainRequest
 from textedit_core.training.sweep import SweepRequest, sweep

@@ -66,6 +66,18 @@ def _dict(state: dict[str, Any], key: str) -> dict[Any, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def opened(source: Source) -> tuple[GeneratorRecord, KeyTable]:
+    """The generator of a file that was recognised, and the table of its keys.
+
+    Raises:
+        UserError: it is a conditional generator.
+    """
+    record = generator_of(source)
+    assert record is not None
+    refuse_conditional(record, source)
+    return record, KeyTable(source.path, record.tensors, "G_ema.")
+
+
 def refuse_conditional(record: GeneratorRecord, source: Source) -> None:
     """Raises UserError for a generator that wants a class label, which a photo's latent does not have."""
     if "mapping.embed.weight" in record.tensors:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyTable, Source
-from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, generator_of, read_mapping, refuse_conditional
+from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, generator_of, opened, read_mapping
 from textedit_core.config import AliasFreeLayer, DecoderConfig
 from textedit_core.errors import UserError
 
@@ -25,10 +25,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(source: Source, name: str) -> Imported:
-    record = generator_of(source)
-    assert record is not None
-    refuse_conditional(record, source)
-    table = KeyTable(source.path, record.tensors, "G_ema.")
+    record, table = opened(source)
     names = _layer_names(record, source)
     config = _config(table, record, names, source)
     tensors = _input(table, config, source)
