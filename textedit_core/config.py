@@ -254,8 +254,8 @@ class EditorTraining:
     `anchor` says what the edited image's embedding is matched with: the target "text" itself, or the "source", the unedited image's
     embedding moved by the way from the neutral to the target text, which asks for the change alone and for all of it. `directional`
     weighs a second text term that follows the same way whatever its length, `contrastive` a third that asks the edited image to be nearer
-    to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `groups` are the level groups that
-    may move; the others keep an editor that returns zero.
+    to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `picture_weight` weighs how much the
+    picture changes. `groups` are the level groups that may move; the others keep an editor that returns zero.
 
     `faces` of the training photos, spread evenly over the people, are encoded once and kept beside the run. The perception networks
     see each face in `views` ways (the first is the picture itself, the others are jittered), the unedited and the edited face in the same
@@ -276,6 +276,7 @@ class EditorTraining:
     identity_form: str = "cosine"
     identity_target: Literal["photo", "reconstruction"] = "reconstruction"
     identity_weight: float = 0.2
+    picture_weight: float = 1.0
     completion: float = 0.9
 
 

@@ -65,6 +65,7 @@ def _add_editor(group: Any) -> None:
     group.add_argument("--identity-form", help="cosine, euclidean or one_minus_match")
     group.add_argument("--identity-target", choices=("photo", "reconstruction"))
     group.add_argument("--identity-weight", type=float, help="weight of the identity distance (l2 in the loss)")
+    group.add_argument("--picture-weight", type=float, help="weight of the change of the picture")
     group.add_argument("--groups", help="level groups that may move, e.g. coarse,medium")
     group.add_argument("--faces", type=int, help="training photos to encode and keep")
     group.add_argument("--views", type=int, help="jittered views of each face that the judges look at")

@@ -96,7 +96,8 @@ class EditorStage:
         w_plus = self.faces.latents[rows]
         # In units of how far faces lie apart, so that one learning rate suits every latent space.
         delta_w = self.faces.unit * self.editor(w_plus).float()
-        edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
+        picture = self.networks.preview(apply_edit(w_plus, delta_w, 1.0))
+        edited = self.faces.seen(picture, rows, view)
         inputs = EditorInputs(
             edited_image=self.networks.clip.encode_image(edited),
             text=self.pair.text,
@@ -106,6 +107,8 @@ class EditorStage:
             neutral_text=self.pair.neutral,
             photo_identity=self.faces.photo_identities[rows],
             reconstruction_identity=self.faces.source_identities[view, rows],
+            edited_picture=picture,
+            source_picture=self.faces.pictures[rows],
         )
         return self.criterion(inputs)
 

@@ -114,6 +114,8 @@ class JointStage:
             neutral_text=self.texts[prompt].neutral,
             photo_identity=photo_identity,
             reconstruction_identity=reconstruction_identity,
+            edited_picture=edited,
+            source_picture=reconstruction.detach(),
         )
         assert self.criterion is not None
         losses = self.criterion(inputs)

@@ -24,13 +24,14 @@ from textedit_core.checkpoints.store import Checkpoint, save_weights
 from textedit_core.config import EditorTraining
 from textedit_core.errors import UserError
 from textedit_core.losses.latent import LatentSpread, latent_spread
+from textedit_core.losses.picture_change import small_picture
 from textedit_core.training.augmentation import View, draw_view
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.image_source import ImageRows, ImageSource
 
 # Raised whenever the same networks and faces would give other numbers.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 MIN_FACES = 8
 # So many images, of every style that the data has, say how latents are spread.
 SPREAD_IMAGES = 3000
@@ -61,6 +62,7 @@ class FaceMemory:
         sources: the text-image model's unit-norm embeddings of the preview of G(w), as seen in each of V ways, [V,N,E].
         source_identities: the recogniser's, [V,N,F].
         photo_identities: the recogniser's of the photos themselves, [N,F].
+        pictures: the preview of G(w), small, RGB [N,3,P,P] in [-1,1].
         unit, precision: the `spread` of the latents of images of every style, scalar and [D,D].
         ways: the V ways, each a view of all N faces; None is the picture itself.
     """
@@ -69,6 +71,7 @@ class FaceMemory:
     sources: Tensor
     source_identities: Tensor
     photo_identities: Tensor
+    pictures: Tensor
     unit: Tensor
     precision: Tensor
     ways: tuple[View | None, ...]
@@ -171,7 +174,7 @@ def _spread_rows(images: ImageRows) -> Tensor:
 @torch.no_grad()
 def _looked_at(data: NamedImages, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
     photos_of = ImageSource(data, team.device)
-    joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0}
+    joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0, "pictures": 0}
     columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
     for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", console=Console(stderr=True), disable=not team.leads):
         photos = photos_of(rows[index])
@@ -182,4 +185,5 @@ def _looked_at(data: NamedImages, rows: Tensor, ways: tuple[View | None, ...], n
         columns["sources"].append(torch.stack([networks.clip.encode_image(view) for view in views]))
         columns["source_identities"].append(torch.stack([networks.identity.embed(view) for view in views]))
         columns["photo_identities"].append(networks.identity.embed(photos))
+        columns["pictures"].append(small_picture(preview))
     return {name: torch.cat(columns[name], dim).float().cpu() for name, dim in joined_along.items()}

@@ -90,7 +90,8 @@ class TextEditorStage:
         w_plus = self.faces.latents[rows]
         # In units of how far faces lie apart, so that one learning rate suits every latent space.
         delta_w = self.faces.unit * self.editor(w_plus, F.normalize(pair.way, dim=-1)).float()
-        edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
+        picture = self.networks.preview(apply_edit(w_plus, delta_w, 1.0))
+        edited = self.faces.seen(picture, rows, view)
         return self.criterion(
             EditorInputs(
                 edited_image=self.networks.clip.encode_image(edited),
@@ -101,6 +102,8 @@ class TextEditorStage:
                 neutral_text=pair.neutral,
                 photo_identity=self.faces.photo_identities[rows],
                 reconstruction_identity=self.faces.source_identities[view, rows],
+                edited_picture=picture,
+                source_picture=self.faces.pictures[rows],
             )
         )
 
