@@ -7,17 +7,17 @@ not depend on them. Times of a desktop processor are not times of a phone.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.request import PeersRequest
 from benchmarks.results import Document, Recorder, require_counts
-from benchmarks.roofline import lower_layers, record_layers
+from benchmarks.roofline import Layer, lower_layers, record_layers
 from benchmarks.sessions import lower_for_executorch, open_network
 from benchmarks.threads import torch_threads
-from benchmarks.timing import interleaved_times, stopwatch
+from benchmarks.timing import Timed, interleaved_times, stopwatch
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -91,7 +91,7 @@ def random_decoder(preset_name: str) -> Subject:
 
 
 def _record(recorder: Recorder, subject: Subject, request: PeersRequest, scratch: Path) -> None:
-    runs = _runs(recorder, subject, request, scratch)
+    runs = _runs(recorder, _makers(subject, request.threads, scratch), request)
     layers = lower_layers(scratch)
     timed = {form: stopwatch(run, subject.value) for form, run in runs.items()}
     for name, layer in layers.items():
@@ -103,16 +103,16 @@ def _record(recorder: Recorder, subject: Subject, request: PeersRequest, scratch
     _conclude(recorder, subject.gmac, limits)
 
 
-def _layer_stopwatch(layer, threads: int):
+def _layer_stopwatch(layer: Layer, threads: int) -> Timed:
     import torch
 
     return stopwatch(open_network("android", layer.path, layer.spec, threads), torch.randn(layer.spec.input.shape))
 
 
-def _runs(recorder: Recorder, subject: Subject, request: PeersRequest, scratch: Path) -> dict[str, Run]:
+def _runs(recorder: Recorder, makers: Mapping[str, Callable[[], Run]], request: PeersRequest) -> dict[str, Run]:
     """What can be timed here, by name; what cannot is noted with its reason."""
     runs: dict[str, Run] = {}
-    for form, make in _makers(subject, request.threads, scratch).items():
+    for form, make in makers.items():
         if not request.naive_executorch and form.startswith("ExecuTorch, naive"):
             recorder.lack(form, "left out by --no-naive-executorch")
             continue

@@ -69,13 +69,17 @@ def _record(recorder: Recorder, request: TrainSpeedRequest, checkpoint: Checkpoi
     plain = PlainMapper(stage.networks, checkpoint.config.editor, checkpoint.prompt(request.prompt).text, stage.faces.latents)
     steps = {OURS: _editor_step(stage, True), OURS_FLOAT32: _editor_step(stage, False), PLAIN: plain.step}
     batches = _batches(len(stage.faces), request.batch)
-    timed = {name: stopwatch(lambda each, step=step: step(next(each)), batches[name]) for name, step in steps.items()}
+    timed = {name: stopwatch(_on_next(step), batches[name]) for name, step in steps.items()}
     for name, times in interleaved_times(timed, request.rounds, request.warmup).items():
         recorder.measure(name, "loops", "images/s", [1000.0 * request.batch / value for value in times])
     for name in (OURS, OURS_FLOAT32):
         recorder.ratio(f"{name} over plain", f"{name} over the {PLAIN}", name, PLAIN)
     recorder.measure("first prompt, per face", "before the first step", "s", [beforehand])
     recorder.measure("every other prompt", "before the first step", "s", [again])
+
+
+def _on_next(step: Step) -> Callable[[Iterator[Tensor]], object]:
+    return lambda batches: step(next(batches))
 
 
 def _batches(faces: int, batch: int) -> dict[str, Iterator[Tensor]]:

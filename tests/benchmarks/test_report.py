@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from benchmarks.__main__ import main
 from benchmarks.results import Document
-
 from tests.benchmarks.documents import DEVICE, desktop
+
+pytest.importorskip("matplotlib", reason="matplotlib is missing")
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -23,9 +27,6 @@ def written(folder: Path, **documents: Document) -> list[str]:
 
 
 def test_results_become_tables_and_plots(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    import numpy as np
-    from PIL import Image
-
     files = written(tmp_path, before=desktop(2.0), after=desktop(1.0))
     assert main(["report", *files, "--out", str(tmp_path / "out")]) == 0
     assert capsys.readouterr().out.strip() == str(tmp_path / "out" / "report.md")
@@ -64,8 +65,6 @@ def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
 def test_devices_and_desktops_are_not_mixed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], machine: dict[str, object], found: str
 ) -> None:
-    import re
-
     files = written(tmp_path, ours=desktop(1.0), theirs={**DEVICE, "machine": {**DEVICE["machine"], **machine}})
     assert main(["report", *files, "--out", str(tmp_path / "out")]) == 2
     assert re.search(f"different kinds of machines.*{found}", capsys.readouterr().err)

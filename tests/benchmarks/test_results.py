@@ -12,9 +12,8 @@ import pytest
 
 from benchmarks.results import Recorder, read_document, require_counts, spread, validate, write_document
 from benchmarks.tables import text_table
-from textedit_core.errors import UsageError, UserError
-
 from tests.benchmarks.documents import DEVICE, desktop
+from textedit_core.errors import UsageError, UserError
 
 
 def recorder() -> Recorder:
