@@ -23,13 +23,13 @@ class EditFiles:
         target: android or onnx, which says the runtime.
         files: of encoder, editor and decoder, in this order.
         specs: of the same.
-        text: what the text-conditioned editor reads below w_plus, float32 [R,D]; None for an editor of one prompt.
+        text: what the text-conditioned editor reads below w_plus, R rows of D numbers; None for an editor of one prompt.
     """
 
     target: str
     files: tuple[Path, Path, Path]
     specs: tuple[GraphSpec, GraphSpec, GraphSpec]
-    text: Tensor | None = None
+    text: tuple[tuple[float, ...], ...] | None = None
 
 
 def bundle_files(opened: Bundle, prompt: str) -> EditFiles:
@@ -46,7 +46,8 @@ def bundle_files(opened: Bundle, prompt: str) -> EditFiles:
     encoder, editor, decoder = (manifest.part(part) for part in (ENCODER, entry.part, DECODER))
     files = (opened.file(encoder.file), opened.file(editor.file), opened.file(decoder.file))
     specs = (manifest.spec(ENCODER), manifest.spec(entry.part), manifest.spec(DECODER))
-    return EditFiles(manifest.target, files, specs, None if entry.vector is None else read_vector(opened.root, manifest, entry))
+    rows = None if entry.vector is None else read_vector(opened.root, manifest, entry).tolist()
+    return EditFiles(manifest.target, files, specs, None if rows is None else tuple(map(tuple, rows)))
 
 
 def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
@@ -85,9 +86,11 @@ class EditPath:
     """
 
     def __init__(self, files: EditFiles, threads: int) -> None:
+        import torch
+
         runners = [open_network(files.target, path, spec, threads) for path, spec in zip(files.files, files.specs, strict=True)]
         self.encode, self._editor, self.decode = runners
-        self._text = files.text
+        self._text = None if files.text is None else torch.tensor(files.text)
 
     def edit(self, w_plus: Tensor) -> Tensor:
         """w_plus float32 [1,L,D] to delta_w of the same shape."""

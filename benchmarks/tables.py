@@ -73,12 +73,9 @@ def text_table(document: Document) -> str:
     if document["machine"]["kind"] == "desktop":
         lines.append(DESKTOP_NOTE)
     lines.append("median (10th to 90th percentile of the rounds)")
-    group = None
-    for entry in document["measurements"]:
-        if entry["group"] != group:
-            group = entry["group"]
-            lines += ["", group]
-        lines.append(f"  {entry['id']:<52}{cell(entry['samples'], entry['unit']):>40}{len(entry['samples']):>5}")
+    for group in dict.fromkeys(entry["group"] for entry in document["measurements"]):
+        lines += ["", group]
+        lines += [_line(entry) for entry in document["measurements"] if entry["group"] == group]
     if document.get("figures"):
         lines += ["", "what follows from these"]
     lines += [f"  {f['text']:<64}{cell(f['samples'], f['unit']):>34}  {verdict(f)}".rstrip() for f in document.get("figures", [])]
@@ -86,3 +83,8 @@ def text_table(document: Document) -> str:
         lines += ["", "not measured"]
     lines += [f"  {entry['id']:<52}{entry['reason']}" for entry in document.get("absent", [])]
     return "\n".join(lines)
+
+
+def _line(entry: dict[str, Any]) -> str:
+    runs = len(entry["samples"])
+    return f"  {entry['id']:<52}{cell(entry['samples'], entry['unit']):>40}{runs:>5} sample{'s' if runs > 1 else ''}"

@@ -37,8 +37,8 @@ def refuse() -> None:
 
 def test_the_peak_counts_from_the_baseline() -> None:
     peak, left = in_fresh_process(take_and_give_back)
-    # Twice as much was resident before the baseline, which must not count; the interpreter itself takes next to nothing meanwhile.
-    assert TAKEN <= peak < TAKEN * 1.25
+    # Twice as much was resident before the baseline, which must not count. Linux counts in batches of pages, a few hundred kB off at most.
+    assert TAKEN * 0.98 <= peak < TAKEN * 1.25
     assert left < TAKEN / 4
 
 
