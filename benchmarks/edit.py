@@ -47,11 +47,11 @@ def measure(request: EditRequest) -> Document:
     with open_bundle(request.bundle) as bundle, tempfile.TemporaryDirectory(prefix="textedit-edit-") as scratch:
         manifest = bundle.manifest
         require_runtime(manifest.target)
-        own = bundle_files(bundle, request.prompt or manifest.prompts[0].id)
+        prompt = request.prompt or manifest.prompts[0].id
+        own = bundle_files(bundle, prompt)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]}
-        settings = {name: value for name, value in asdict(request).items() if name not in ("bundle", "prompt")}
-        settings["prompt"] = request.prompt or manifest.prompts[0].id
-        recorder = Recorder("edit", subject, settings, ("torch", "executorch", "onnxruntime"))
+        counts = {name: value for name, value in asdict(request).items() if name not in ("bundle", "prompt")}
+        recorder = Recorder("edit", subject, {"prompt": prompt, **counts}, ("torch", "executorch", "onnxruntime"))
         peer = random_int8_files(request.peer, Path(scratch))
         _record_times(recorder, own, peer, request)
         _record_memory(recorder, own, peer, request, Path(scratch))
