@@ -63,12 +63,20 @@ def _record_times(recorder: Recorder, own: EditFiles, peer: EditFiles, request: 
     timed = {f"{prefix}{name}": run for prefix, files in paths.items() for name, run in _parts(files, request.threads).items()}
     for name, samples in interleaved_times(timed, request.rounds, request.warmup).items():
         recorder.measure(name, "an edit", "ms", samples)
-    for part in ("encode", "edit", "decode"):
-        recorder.ratio(f"share of {part}", f"share of {part} in a full edit", part, "full", unit="share")
+    _record_shares(recorder)
     slider = "a move of the slider over the decoder alone"
     recorder.ratio("slider over decode", slider, "slider", "decode", at_most=SLIDER_OVER_DECODE)
     faster = f"the {request.peer} int8 path over this full edit"
     recorder.ratio("peer over full", faster, f"{request.peer} int8: full", "full", at_least=FASTER_THAN_PEER)
+
+
+def _record_shares(recorder: Recorder) -> None:
+    """Each part's share of the three together, round by round."""
+    parts = {part: recorder.samples(part) or [] for part in ("encode", "edit", "decode")}
+    sums = [sum(of_round) for of_round in zip(*parts.values(), strict=True)]
+    for part, samples in parts.items():
+        shares = [value / whole for value, whole in zip(samples, sums, strict=True)]
+        recorder.conclude(f"share of {part}", f"share of {part} among the three parts", "share", shares, parts)
 
 
 def _parts(files: EditFiles, threads: int) -> dict[str, Timed]:

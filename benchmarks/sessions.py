@@ -36,11 +36,12 @@ def open_network(target: str, path: Path, spec: GraphSpec, threads: int) -> Runn
     """
     if target == "onnx":
         return _open_onnx(path, spec, threads)
-    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
+    from executorch.extension.pybindings.portable_lib import _threadpool_get_thread_count, _unsafe_reset_threadpool
 
     from export import runtimes
 
-    _unsafe_reset_threadpool(threads)
+    if _threadpool_get_thread_count() != threads:
+        _unsafe_reset_threadpool(threads)
     return runtimes.load(target, path, spec)
 
 

@@ -33,6 +33,8 @@ def test_both_paths_are_timed_and_weighed(exported: tuple[Path, Checkpoint], tmp
     assert timed == PARTS | {f"tiny int8: {part}" for part in PARTS} and all(len(samples[name]) == 2 for name in timed)
     figures = {figure["id"]: figure for figure in document["figures"]}
     assert figures["peer over full"]["samples"] == [a / b for a, b in zip(samples["tiny int8: full"], samples["full"], strict=True)]
+    shares = [figures[f"share of {part}"]["samples"] for part in ("encode", "edit", "decode")]
+    assert [sum(of_round) for of_round in zip(*shares, strict=True)] == pytest.approx([1.0, 1.0])
     assert figures["slider over decode"]["goal"] == {"at_most": 1.05} and figures["peer over full"]["goal"] == {"at_least": 5.0}
     assert figures["peak memory"]["samples"] == samples["memory"] and figures["peak memory"]["goal"] == {"at_most": 150e6}
     # A runtime with PyTorch beside it takes hundreds of megabytes; tiny networks a few, and never less than once loaded.
