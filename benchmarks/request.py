@@ -171,3 +171,12 @@ class ReportRequest:
 
     results: tuple[Path, ...]
     out: Path = Path("benchmark-report")
+
+
+@dataclass(frozen=True)
+class ForeignFilesRequest:
+    """Foreign files to write: the folder that receives them, the generator's side in pixels, and the seed of the weights."""
+
+    out: Path
+    resolution: int = 1024
+    seed: int = 0
