@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from export.runtimes import Runner
     from export.samples import Samples
+    from textedit_core.alignment import CropRule
     from textedit_core.checkpoints.store import Checkpoint
 
 # Called with target, stage and part whenever one begins.
@@ -252,7 +253,7 @@ def describe(
         target=target.name,
         runtime=manifest.RuntimeEntry(target.runtime, version(target.package), target.backend, target.min_os),
         pixels=dataclasses.asdict(checkpoint.config.pixel),
-        alignment=alignment_entry(),
+        alignment=alignment_entry(checkpoint.config.crop),
         parts=entries,
         prompts=tuple(prompt_entry(checkpoint, prompt, target) for prompt in networks.prompts),
         golden=cases,
@@ -260,12 +261,12 @@ def describe(
     )
 
 
-def alignment_entry() -> dict[str, Any]:
+def alignment_entry(rule: CropRule) -> dict[str, Any]:
     """How a crop follows from five landmarks, and where they come to lie in it."""
-    from textedit_core.alignment import ALIGNMENT_TEMPLATE, LANDMARK_NAMES, REFERENCE_CROP
+    from textedit_core.alignment import LANDMARK_NAMES, landmark_template
 
-    template = [list(point) for point in ALIGNMENT_TEMPLATE]
-    return {"landmarks": list(LANDMARK_NAMES), "template": template, "crop_rule": dataclasses.asdict(REFERENCE_CROP)}
+    template = landmark_template(rule).round(4).tolist()
+    return {"landmarks": list(LANDMARK_NAMES), "template": template, "crop_rule": dataclasses.asdict(rule)}
 
 
 def prompt_entry(checkpoint: Checkpoint, prompt_id: str, target: Target) -> manifest.PromptEntry:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from textedit_core.alignment import REFERENCE_CROP, CropRule
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.pixels import PixelSpec
 
@@ -146,7 +147,7 @@ class IdentityConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One whole model: the exported parts and the training-only parts."""
+    """One whole model: the exported parts and the training-only parts. `crop` says how its faces are cut out of photos."""
 
     name: str
     pixel: PixelSpec = field(default_factory=PixelSpec)
@@ -156,6 +157,7 @@ class ModelConfig:
     editor: EditorConfig = field(default_factory=EditorConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
+    crop: CropRule = REFERENCE_CROP
 
 
 @dataclass(frozen=True)
@@ -439,6 +441,8 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """
     try:
         parts = {key: cls(**_tuples(values[key])) for key, cls in _PARTS.items()}
+        # Older checkpoints know one rule.
+        parts["crop"] = CropRule(**values["crop"]) if "crop" in values else REFERENCE_CROP
         unknown = set(values) - set(parts) - {"name"}
         if unknown:
             raise UserError(f"model config has unknown keys: {', '.join(sorted(unknown))}")

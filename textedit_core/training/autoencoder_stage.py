@@ -51,7 +51,7 @@ class AutoencoderStage:
         self.heldout_images = ImageSource(heldout, team.device).first(8)
         networks = nn.ModuleDict({"encoder": Encoder(model.encoder), "decoder": build_decoder(model.decoder)})
         self.networks = networks.to(team.device, memory_format=torch.channels_last)
-        self.focus = template_focus(model.decoder.img_resolution).to(team.device)
+        self.focus = template_focus(model.decoder.img_resolution, model.crop).to(team.device)
         self.objective = ReconstructionObjective(ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel))
         self.distances = perceptual_distances(recipe, checkpoint, team)
         self.players = [Player("autoencoder", self.networks, self._losses, rates={"decoder.": EQUALIZED_RATE})]

@@ -40,7 +40,7 @@ class EncoderStage:
         self.encoder = build_encoder(checkpoint.config.encoder).to(team.device, memory_format=torch.channels_last)
         self.encoder.w_avg.copy_(self.latents.mean(0))
         identity, clip = checkpoint.load_identity().to(team.device), checkpoint.load_clip().to(team.device)
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2).to(team.device)
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2, checkpoint.config.crop).to(team.device)
         weights = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel, perceptual=recipe.perceptual, identity=recipe.identity)
         self.objective = ReconstructionObjective(weights, identity.embed, clip.features)
         self.players = [Player("encoder", self.encoder, self._losses)]

@@ -68,7 +68,7 @@ class JointStage:
         self.networks = nn.ModuleDict(networks).to(team.device, memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip().to(team.device), checkpoint.load_identity().to(team.device)
         self.texts = {name: embed_prompt(self.clip, checkpoint.prompts[name]) for name in own}
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution).to(team.device)
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution, checkpoint.config.crop).to(team.device)
         weights = ReconstructionWeights(
             pixel=reconstruction.pixel,
             gradient=reconstruction.pixel,
