@@ -66,6 +66,8 @@ class AliasFreeLayer:
 class DecoderConfig:
     """w_plus -> image. `channels` maps each resolution from 4 px up to a width; the mobile kinds end at half the image's size.
 
+    `clamp` bounds the activations of "stylegan2" to +-clamp, as NVIDIA's later generators were trained and run; 0 does not.
+
     Two kinds hold imported weights alone: "mobile_stylegan" is MobileStyleGAN, "stylegan3" is StyleGAN3, which has no `channels` but
     `layers`, the sampling rate of its Fourier features, `input_rate`, and a factor on the image, `output_scale`.
     """
@@ -77,6 +79,7 @@ class DecoderConfig:
     layers: tuple[AliasFreeLayer, ...] = ()
     input_rate: int = 0
     output_scale: float = 1.0
+    clamp: float = 0.0
 
     @property
     def num_ws(self) -> int:

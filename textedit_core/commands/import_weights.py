@@ -18,7 +18,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inspect", type=Path, metavar="FILE", help="say what a file is and what it holds; writes nothing")
     for name, meaning in _PARTS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{meaning} (docs/bring-your-own-weights.md lists the formats)")
-    parser.add_argument("--clip", metavar="NAME=FILE", help="weights of an open_clip model, e.g. ViT-B-32=weights.pt; NAME=TAG with --download")
+    clip = "weights of an open_clip model, e.g. ViT-B-32=weights.pt; NAME=TAG with --download"
+    parser.add_argument("--clip", metavar="NAME=FILE", help=clip)
     fetch = "fetch the --clip weights that open_clip publishes as TAG, e.g. laion2b_s34b_b79k; nothing is ever downloaded without this"
     parser.add_argument("--download", action="store_true", help=fetch)
     parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction; may be repeated")

@@ -14,8 +14,8 @@ from textedit_core.losses.combine import ReconstructionObjective, Reconstruction
 from textedit_core.training.adversary import BETAS, LEARNING_RATE_SCALE, Adversary
 from textedit_core.training.decoder_stage import perceptual_distances, refuse_early_discriminator, template_focus, with_terms
 from textedit_core.training.distributed import SOLO, Team
-from textedit_core.training.encoder_stage import latent_terms
 from textedit_core.training.encoded_faces import encoded
+from textedit_core.training.encoder_stage import latent_terms
 from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.loop import Player
 

@@ -137,7 +137,7 @@ def remember_faces(
         UserError: there are too few faces to train on.
     """
     if isinstance(data, StoredLatents) and recipe.identity_weight and recipe.identity_target == "photo":
-        raise UsageError("latents without photos have no photo to compare with: give --identity-target reconstruction, or photos with --data")
+        raise UsageError("latents have no photo to compare with: give --identity-target reconstruction, or photos with --data")
     rows = torch.linspace(0, len(data) - 1, min(recipe.faces, len(data))).long()
     if len(rows) < MIN_FACES:
         raise UserError(f"{len(rows)} training faces in {str(data.folder)!r} are too few for an editor; it needs {MIN_FACES}: render more")

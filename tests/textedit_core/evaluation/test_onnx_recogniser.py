@@ -166,7 +166,7 @@ def test_embeddings_that_are_not_finite_are_refused(tmp_path: Path) -> None:
         open_recogniser(_saved(tmp_path / "r.onnx", model)).embed(_faces(1))
 
 
-def test_report_has_the_recognisers_opinion_beside_the_judges(tmp_path: Path, tiny_checkpoint: Checkpoint, judges: Any, groups: Any) -> None:
+def test_report_has_the_opinion_of_the_recogniser(tmp_path: Path, tiny_checkpoint: Checkpoint, judges: Any, groups: Any) -> None:
     path = _saved(tmp_path / "r.onnx", _model())
     request = EvaluateRequest(tiny_checkpoint.directory, recogniser=path, prompts=("smile",), strength_groups=4)
     report, _ = evaluate_with(request, groups, judges)
