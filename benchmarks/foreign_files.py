@@ -6,6 +6,7 @@ With them, what an import of published weights and an export of the result cost 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,12 +24,13 @@ GENERATOR, ENCODER, MAPPER = "generator.pt", "encoder.pt", "mapper.pt"
 # Of the mapping network, for the average latent.
 _SAMPLES = 1000
 _MAPPER_LAYERS = 4
+# Of e4e: its photos, and the backbone's stages before the last, which is as wide as w.
+_PHOTO, _ENCODER_WIDTHS = 256, (64, 128, 256)
 # Strong enough that noise which is lost on the way would show.
 _NOISE_STRENGTH = 0.1
 _ENCODER_NAMES = {"stem": "input_layer", "body": "body", "heads": "styles", "middle_lateral": "latlayer1", "fine_lateral": "latlayer2"}
 
 
-@torch.no_grad()
 def write_foreign_files(request: ForeignFilesRequest) -> list[Path]:
     """Writes a StyleGAN2 generator of config F in rosinality's layout, an e4e encoder, and a LevelsMapper of StyleCLIP for it.
 
@@ -36,16 +38,7 @@ def write_foreign_files(request: ForeignFilesRequest) -> list[Path]:
         UserError: the resolution is none of StyleGAN2's, or the folder cannot be written.
     """
     torch.manual_seed(request.seed)
-    config, mapping = stylegan2(request.resolution).decoder, MappingNetwork(MappingConfig())
-    w_avg = mapping(torch.randn(_SAMPLES, MappingConfig().z_dim)).mean(0)
-    options = {"encoder_type": "Encoder4Editing", "start_from_latent_avg": True, "stylegan_size": request.resolution}
-    average = w_avg.expand(config.num_ws, -1).contiguous()
-    mapper_options = {"mapper_type": "LevelsMapper", "stylegan_size": request.resolution, "description": "a random change"}
-    contents = {
-        GENERATOR: {"g_ema": generator_state(config, mapping), "latent_avg": w_avg},
-        ENCODER: {"state_dict": encoder_state(config), "latent_avg": average, "opts": options},
-        MAPPER: {"state_dict": mapper_state(config), "opts": mapper_options},
-    }
+    contents = foreign_contents(stylegan2(request.resolution).decoder)
     try:
         request.out.mkdir(parents=True, exist_ok=True)
         for name, content in contents.items():
@@ -53,6 +46,21 @@ def write_foreign_files(request: ForeignFilesRequest) -> list[Path]:
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot write {str(request.out)!r}: {error}") from None
     return [request.out / name for name in contents]
+
+
+@torch.no_grad()
+def foreign_contents(config: DecoderConfig) -> dict[str, dict[str, Any]]:
+    """What the files hold, by their names, for a generator of `config`."""
+    size, mapping = config.img_resolution, MappingNetwork(MappingConfig(config.w_dim, config.w_dim, config.w_dim))
+    w_avg = mapping(torch.randn(_SAMPLES, config.w_dim)).mean(0)
+    average = w_avg.expand(config.num_ws, -1).contiguous()
+    options = {"encoder_type": "Encoder4Editing", "start_from_latent_avg": True, "stylegan_size": size}
+    mapper_options = {"mapper_type": "LevelsMapper", "stylegan_size": size, "description": "a random change"}
+    return {
+        GENERATOR: {"g_ema": generator_state(config, mapping), "latent_avg": w_avg},
+        ENCODER: {"state_dict": encoder_state(config), "latent_avg": average, "opts": options},
+        MAPPER: {"state_dict": mapper_state(config), "opts": mapper_options},
+    }
 
 
 def generator_state(config: DecoderConfig, mapping: MappingNetwork) -> State:
@@ -69,9 +77,9 @@ def generator_state(config: DecoderConfig, mapping: MappingNetwork) -> State:
 
 
 def encoder_state(config: DecoderConfig) -> State:
-    """A random e4e encoder of photos of at most 256 px for the decoder's levels, under the keys of its files."""
-    size = min(config.img_resolution, 256)
-    encoder = PyramidEncoder(EncoderConfig(img_resolution=size, num_ws=config.num_ws, w_dim=config.w_dim, kind="e4e"))
+    """A random e4e encoder of photos of 256 px or less for the decoder's levels, under the keys of its files."""
+    size, widths = min(config.img_resolution, _PHOTO), (*_ENCODER_WIDTHS, config.w_dim)
+    encoder = PyramidEncoder(EncoderConfig(img_resolution=size, num_ws=config.num_ws, w_dim=config.w_dim, kind="e4e", widths=widths))
     state = encoder.state_dict()
     del state["w_avg"]
     return _stored({f"encoder.{_encoder_key(key)}": value for key, value in state.items()})

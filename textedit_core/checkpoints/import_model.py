@@ -51,8 +51,8 @@ class ImportRequest:
 
     `clip` and `editors` come with a name: the text-image model's, the prompt's id. With `download` the second part of `clip` is no file
     but the tag of weights that open_clip publishes, which are fetched; nothing else uses the network. `base` is a checkpoint whose other
-    parts are taken over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base, or else of the
-    reference model.
+    parts are taken over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base,
+    or else of the reference model.
     """
 
     out: Path
