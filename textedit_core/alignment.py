@@ -27,13 +27,14 @@ ALIGNMENT_TEMPLATE: tuple[tuple[float, float], ...] = (
     (0.390, 0.759),
     (0.610, 0.759),
 )
-# Where ArcFace's recognisers expect the same landmarks, as fractions of their 112 px (the published five points of insightface).
+# Where ArcFace's recognisers expect the same landmarks, as fractions of their 112 px: insightface's five points, which count pixels from the
+# centre of the first one.
 ARCFACE_TEMPLATE: tuple[tuple[float, float], ...] = (
-    (38.2946 / 112, 51.6963 / 112),
-    (73.5318 / 112, 51.5014 / 112),
-    (56.0252 / 112, 71.7366 / 112),
-    (41.5493 / 112, 92.3655 / 112),
-    (70.7299 / 112, 92.2041 / 112),
+    (38.7946 / 112, 52.1963 / 112),
+    (74.0318 / 112, 52.0014 / 112),
+    (56.5252 / 112, 72.2366 / 112),
+    (42.0493 / 112, 92.8655 / 112),
+    (71.2299 / 112, 92.7041 / 112),
 )
 # A distance below this many pixels leaves the direction of the face to rounding errors.
 _MIN_DISTANCE = 2.0
@@ -126,12 +127,15 @@ def landmark_template(rule: CropRule) -> NDArray[np.float64]:
 
 
 def similarity_between(points: ArrayLike, template: ArrayLike) -> CropTransform:
-    """The crop in which `points` [N,2], in pixels, come nearest to `template` [N,2], fractions of the crop's side, by least squares."""
-    # As complex numbers a similarity is photo = origin + axis * crop.
+    """The crop in which `points` [N,2], in pixels, come nearest to `template` [N,2], fractions of the side, by least squares in the crop.
+
+    The least squares of Umeyama 1991 for five points that need no mirroring, as insightface aligns faces.
+    """
+    # As complex numbers a similarity is crop = factor * photo + offset.
     photo, crop = (np.asarray(each, dtype=np.float64) @ np.array([1.0, 1.0j]) for each in (points, template))
-    centred = crop - crop.mean()
-    axis = np.vdot(centred, photo - photo.mean()) / np.vdot(centred, centred).real
-    origin = photo.mean() - axis * crop.mean()
+    centred = photo - photo.mean()
+    factor = np.vdot(centred, crop - crop.mean()) / np.vdot(centred, centred).real
+    axis, origin = 1.0 / factor, photo.mean() - crop.mean() / factor
     return CropTransform((float(origin.real), float(origin.imag)), (float(axis.real), float(axis.imag)))
 
 

@@ -179,16 +179,16 @@ def test_similarity_brings_points_back() -> None:
 
 
 def test_similarity_is_the_least_in_squares() -> None:
-    rng = np.random.default_rng(0)
-    points, template = rng.uniform(0, 100, (5, 2)), np.array(ALIGNMENT_TEMPLATE)
+    template = np.array(ALIGNMENT_TEMPLATE)
+    points = template * 100 + np.random.default_rng(0).normal(0, 5, (5, 2))
     best = similarity_between(points, template)
 
-    def misses(origin: tuple[float, float], axis: tuple[float, float]) -> float:
-        return float(np.square(CropTransform(origin, axis).to_photo(template) - points).sum())
+    def misses(*numbers: float) -> float:
+        return float(np.square(CropTransform(numbers[:2], numbers[2:]).to_crop(points) - template).sum())
 
     # Any step away from a minimum raises the sum.
-    for step in (-0.1, 0.1):
-        for number in range(4):
+    for number in range(4):
+        for step in (-0.1, 0.1):
             moved = [*best.origin, *best.axis]
             moved[number] += step
-            assert misses((moved[0], moved[1]), (moved[2], moved[3])) > misses(best.origin, best.axis)
+            assert misses(*moved) > misses(*best.origin, *best.axis)

@@ -144,7 +144,7 @@ def inspect_file(path: Path) -> str:
     source = open_source(path)
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        return f"{path.name}: {outline(source)}, of no known format"
+        return f"{path.name}: {outline(source)}; of no known format"
     return "\n".join([f"{path.name}: {outline(source)}", *(_looked_at(importer, source, len(fitting)) for importer in fitting)])
 
 

@@ -117,7 +117,7 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
 
 def test_inspection_of_an_unknown_file_lists_what_it_holds(tmp_path: Path) -> None:
     torch.save({"weights.a": torch.zeros(2)}, tmp_path / "a.pt")
-    assert inspect_file(tmp_path / "a.pt") == "a.pt: a torch file with 1 keys: weights.a, of no known format"
+    assert inspect_file(tmp_path / "a.pt") == "a.pt: a torch file with 1 keys: weights.a; of no known format"
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 
 from textedit_core.alignment import ARCFACE_TEMPLATE, FFHQ_CROP, landmark_template
+from textedit_core.checkpoints.import_model import inspect_file
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UserError
 from textedit_core.evaluation import EvaluateRequest, evaluate_with, format_report
@@ -151,6 +152,11 @@ def _text(path: Path) -> Path:
 def test_other_files_are_refused_by_name(write: Callable[[Path], Path], message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         open_recogniser(write(tmp_path / "r.onnx"))
+
+
+def test_import_tells_what_a_recogniser_is_for(tmp_path: Path) -> None:
+    words = inspect_file(_saved(tmp_path / "r.onnx", _model()))
+    assert words == "r.onnx: an ONNX network, which evaluate --recogniser takes if it recognises faces; of no known format"
 
 
 def test_size_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
