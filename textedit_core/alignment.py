@@ -27,8 +27,8 @@ ALIGNMENT_TEMPLATE: tuple[tuple[float, float], ...] = (
     (0.390, 0.759),
     (0.610, 0.759),
 )
-# Where ArcFace's recognisers expect the same landmarks, as fractions of their 112 px: insightface's five points, which count pixels from the
-# centre of the first one.
+# Where ArcFace's recognisers expect the same landmarks, as fractions of their 112 px: insightface's five points, which are counted from the
+# centre of the first pixel.
 ARCFACE_TEMPLATE: tuple[tuple[float, float], ...] = (
     (38.7946 / 112, 52.1963 / 112),
     (74.0318 / 112, 52.0014 / 112),
