@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,7 +15,7 @@ from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part,
 from export.parts import make_part
 from export.targets import Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
-from textedit_core.errors import UsageError
+from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -63,7 +64,7 @@ class ExportRequest:
 class Plan:
     """One bundle to make: a target with its precision, the prompts and parts in order, and where the bundle goes.
 
-    `estimates` are the networks' sizes in bytes, as far as the checkpoint's own file sizes tell.
+    `estimates` are the networks' sizes in bytes, as far as the number of their weights tells.
     """
 
     target: Target
@@ -115,8 +116,22 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
-    """A network's size from its checkpoint file, which holds two bytes per weight."""
-    return round(checkpoint.files[f"{part}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
+    """A network's size from the number of its weights, which the head of its checkpoint file tells.
+
+    Raises:
+        UserError: the checkpoint lacks the network, or its file is unreadable.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    name = f"{part}.safetensors"
+    if name not in checkpoint.files:
+        raise UserError(f"checkpoint {str(checkpoint.directory)!r} has no {name}, which a bundle holds; train or import it first")
+    try:
+        with safe_open(str(checkpoint.directory / name), framework="numpy") as stored:
+            weights = sum(math.prod(stored.get_slice(key).get_shape()) for key in stored.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{str(checkpoint.directory / name)!r} cannot be read: {error}; restore the file") from None
+    return round(weights * _BYTES_PER_WEIGHT[precision])
 
 
 def part_of(checkpoint: Checkpoint, prompt_id: str) -> str:
