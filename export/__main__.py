@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export import commands
+from export.proof.processors import HOST, PROCESSORS
 from export.targets import ALL_TARGETS, TARGETS
 from textedit_core.errors import TexteditError, UserError
 
@@ -79,6 +80,14 @@ def _verify_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--public-key", type=Path, metavar="PEM", help="the key that must have signed the bundle")
 
 
+def _prove_flags(parser: argparse.ArgumentParser) -> None:
+    _bundle_argument(parser)
+    parser.add_argument("--cpu", default=HOST, metavar="NAME", help=f"{', '.join(PROCESSORS)} (default: {HOST}); all others are emulated")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--wheel", type=Path, metavar="FILE", help="ExecuTorch's wheel for Linux on Arm64, for an emulated processor")
+    source.add_argument("--download", action="store_true", help="fetch that wheel from the package index, once")
+
+
 def _add_prompt_flags(parser: argparse.ArgumentParser) -> None:
     _remove_prompt_flags(parser)
     _checkpoint_flag(parser)
@@ -117,6 +126,7 @@ def _sign_flag(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, Command] = {
     "export": Command("Lower a checkpoint to what a phone runs, measure it, and bundle it.", _export_flags, commands.run_export),
     "verify": Command("check hashes and signature, then run every network on its golden vectors", _verify_flags, commands.run_verify),
+    "prove": Command("run the .pte files on their golden vectors from C++, here or on an emulated phone", _prove_flags, commands.run_prove),
     "inspect": Command("check hashes and show what a bundle holds", _bundle_argument, commands.run_inspect),
     "add-prompt": Command("add one prompt; all other networks keep their bytes", _add_prompt_flags, commands.run_add_prompt),
     "remove-prompt": Command("take one prompt out, and what served it alone", _remove_prompt_flags, commands.run_remove_prompt),

@@ -39,6 +39,17 @@ def run_verify(options: Namespace) -> dict[str, Any]:
     return {"verified": str(options.bundle), "signed": result.manifest.signature is not None, "golden_db": golden}
 
 
+def run_prove(options: Namespace) -> dict[str, Any]:
+    """Proves a bundle's programs on a processor."""
+    from export.progress import StageProgress
+    from export.proof.prove import prove
+
+    with StageProgress() as progress:
+        proof = prove(options.bundle, options.cpu, options.wheel, options.download, progress)
+    golden = {part: round(value, 2) for part, value in proof.golden_db.items()}
+    return {"proven": str(options.bundle), "cpu": proof.cpu, "executorch": proof.executorch, "golden_db": golden}
+
+
 def run_inspect(options: Namespace) -> dict[str, Any]:
     """Describes a bundle after checking every hash."""
     from export.bundle import open_bundle
