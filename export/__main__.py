@@ -12,7 +12,7 @@ from typing import Any
 
 from export import commands
 from export.proof.processors import HOST, PROCESSORS
-from export.targets import ALL_TARGETS, TARGETS
+from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
 
 
@@ -60,8 +60,12 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    precisions = "; ".join(f"{target.name}: {', '.join(target.precisions)}" for target in TARGETS.values())
+    every = [target for name in TARGETS for target in backends(name).values()]
+    precisions = "; ".join(f"{target.label}: {', '.join(target.precisions)}" for target in every)
     parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(TARGETS)} or {ALL_TARGETS}")
+    kinds = "; ".join(f"{name}: {', '.join(backends(name))}" for name in TARGETS)
+    parser.add_argument("--backend", metavar="B", help=f"what runs the networks on the device; first is the default; {kinds}")
+    parser.add_argument("--unproven", action="store_true", help="accept a backend that this machine cannot measure")
     parser.add_argument("--prompts", default="", metavar="A,B,C", help="prompt ids, separated by commas (default: all of the checkpoint)")
     _checkpoint_flag(parser)
     parser.add_argument("--precision", metavar="P", help=f"first is the default; {precisions}")
@@ -78,6 +82,7 @@ def _bundle_argument(parser: argparse.ArgumentParser) -> None:
 def _verify_flags(parser: argparse.ArgumentParser) -> None:
     _bundle_argument(parser)
     parser.add_argument("--public-key", type=Path, metavar="PEM", help="the key that must have signed the bundle")
+    parser.add_argument("--unproven", action="store_true", help="accept networks that this machine cannot run, and check the rest")
 
 
 def _prove_flags(parser: argparse.ArgumentParser) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.graphs import GraphSpec, TensorSpec
+from export.targets import Target, target_of
 from textedit_core.errors import UserError, unknown_name
 
 SCHEMA_VERSION = 1
@@ -44,6 +45,7 @@ class ParityEntry:
 class PartEntry:
     """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it.
 
+    `parity` is None where nothing on the exporting machine could run the network.
     `operations` counts operations by name. `undelegated` counts those left to an interpreter, None where the device's runtime
     decides. `kept_float` names the modules that the sensitivity search left in float.
     """
@@ -54,7 +56,7 @@ class PartEntry:
     bytes: int
     input: TensorSpec
     output: TensorSpec
-    parity: ParityEntry
+    parity: ParityEntry | None
     operations: dict[str, int]
     undelegated: dict[str, int] | None = None
     kept_float: tuple[str, ...] = ()
@@ -146,6 +148,15 @@ class Manifest:
             if entry.id == name:
                 return entry
         raise unknown_name("prompt", name, [entry.id for entry in self.prompts], "this bundle has")
+
+    @property
+    def made_for(self) -> Target:
+        """The target and backend that the networks were lowered for.
+
+        Raises:
+            UserError: this version knows no such backend.
+        """
+        return target_of(self.target, self.runtime.backend)
 
     def spec(self, name: str) -> GraphSpec:
         """The graph input and output of one part."""
@@ -276,7 +287,7 @@ def _part_from(values: dict[str, Any]) -> PartEntry:
     typed = {
         "input": _tensor_from(values["input"]),
         "output": _tensor_from(values["output"]),
-        "parity": ParityEntry(**values["parity"]),
+        "parity": None if values["parity"] is None else ParityEntry(**values["parity"]),
         "kept_float": tuple(values["kept_float"]),
     }
     return PartEntry(**{**values, **typed})

@@ -37,6 +37,8 @@ def make_part(
 ) -> tuple[manifest.PartEntry, Cost, Runner]:
     """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
 
+    Where nothing on this machine runs the artifact, its parity stays unmeasured, and the fp32 graph answers in its stead.
+
     Raises:
         UserError: not delegated, not finite or below the floor.
     """
@@ -49,24 +51,40 @@ def make_part(
     for margin in _AUTO_MARGINS_DB if each.precision == "auto" else (0.0,):
         progress(each.target.name, "lower", spec.part)
         choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, floor + margin)
+        if each.target.proof is None:
+            return _entry(each, spec, choice, path, None), cost_of(spec.part, graph, choice.lowered, size_of(path)), _eager(graph)
         progress(each.target.name, "verify", spec.part)
         measured, run = measure_part(each, spec, networks, path)
         if measured.psnr_db >= floor:
             break
-    parity.require(f"{each.target.name} {spec.part} ({each.precision})", measured)
-    entry = manifest.PartEntry(
+    parity.require(f"{each.target.label} {spec.part} ({each.precision})", measured)
+    entry = _entry(each, spec, choice, path, measured)
+    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def _entry(each: Plan, spec: GraphSpec, choice: Choice, path: Path, parity: manifest.ParityEntry | None) -> manifest.PartEntry:
+    return manifest.PartEntry(
         part=spec.part,
         file=spec.path(each.target.suffix),
         precision=each.precision,
         bytes=size_of(path),
         input=spec.input,
         output=spec.output,
-        parity=measured,
+        parity=parity,
         operations=choice.lowered.operations,
         undelegated=choice.lowered.undelegated,
         kept_float=choice.kept,
     )
-    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def _eager(graph: fx.GraphModule) -> Runner:
+    import torch
+
+    def run(value: Tensor) -> Tensor:
+        with torch.no_grad():
+            return graph(value)
+
+    return run
 
 
 def measure_part(each: Plan, spec: GraphSpec, networks: Networks, path: Path) -> tuple[manifest.ParityEntry, Runner]:
@@ -77,16 +95,16 @@ def measure_part(each: Plan, spec: GraphSpec, networks: Networks, path: Path) ->
     """
     from export import parity, runtimes
 
-    run = runtimes.load(each.target.name, path, spec)
+    run = runtimes.load(each.target.label, path, spec)
     inputs = networks.heldout.inputs(spec.part)
     return parity.measure(run, inputs, reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]), run
 
 
 def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
     """Writes one network in the target's format; `aim_db` is what the search of `auto` has to reach on calibration inputs."""
-    if each.target.name == "ios":
+    if each.target.runtime == "Core ML":
         return _lower_coreml(each, spec, graph, calibration, path)
-    if each.target.name == "onnx":
+    if each.target.runtime == "ONNX Runtime":
         from export.lowering import onnx_backend
 
         return Choice(onnx_backend.lower(graph, spec, each.precision, calibration, path))
@@ -111,8 +129,8 @@ def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibr
     from export.precision import keep_in_float
     from export.precision_search import smallest_mix
 
-    if each.precision == "fp32":
-        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part))
+    if each.precision in ("fp32", "fp16"):
+        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part, each.target.backend, each.precision))
     mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None
     kept = keep_in_float(graph, calibration) if mix is None else mix.kept
     quantized = static_int8.quantize(graph, calibration, kept)

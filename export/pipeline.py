@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from export import bundle, manifest
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, example_input, graph_spec
 from export.parts import make_part
-from export.targets import Target, resolve_precision, resolve_targets
+from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
 from textedit_core.errors import UsageError
 
@@ -44,6 +44,8 @@ class ExportRequest:
         precision: None takes each target's default.
         out: folder that receives NAME-TARGET.textedit.
         signing_key: PEM private key on P-256; None leaves the bundle unsigned.
+        backend: name of the target's backend; None takes its default.
+        unproven: accept a backend whose networks nothing on this machine can run.
         parity_faces: held-out faces that each artifact is measured on.
         calibration_faces: faces that set the ranges of int8.
     """
@@ -54,6 +56,8 @@ class ExportRequest:
     precision: str | None = None
     out: Path = Path("bundles")
     signing_key: Path | None = None
+    backend: str | None = None
+    unproven: bool = False
     parity_faces: int = 8
     calibration_faces: int = 16
 
@@ -93,10 +97,11 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     """Resolves every name in a request before any work is done.
 
     Raises:
-        UsageError: unknown target, prompt or precision.
+        UsageError: unknown target, backend, prompt or precision; or a backend that cannot be measured here, not asked for as such.
         UserError: the checkpoint cannot be opened.
     """
-    targets = resolve_targets(request.target)
+    targets = resolve_targets(request.target, request.backend)
+    _require_proof(targets, request.unproven)
     precisions = {target.name: resolve_precision(target, request.precision) for target in targets}
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -107,10 +112,19 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     name = checkpoint.config.name
     plans = []
     for target in targets:
-        precision, path = precisions[target.name], request.out / f"{name}-{target.name}{bundle.BUNDLE_SUFFIX}"
+        precision, path = precisions[target.name], request.out / f"{name}-{target.label}{bundle.BUNDLE_SUFFIX}"
         estimates = {spec.part: estimated_bytes(checkpoint, spec.part, precision) for spec in parts}
         plans.append(Plan(target, precision, name, prompts, parts, path, estimates))
     return checkpoint, plans
+
+
+def _require_proof(targets: list[Target], unproven: bool) -> None:
+    for target in targets:
+        if target.proof is None and not unproven:
+            raise UsageError(
+                f"nothing on this machine runs {target.runtime} with {target.backend}, so no parity can be measured; "
+                "--unproven bundles the networks all the same"
+            )
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
@@ -236,10 +250,11 @@ def golden_cases(
     pixels.to_image(networks.heldout.images[0]).save(root / golden.INPUT, optimize=False)
     image = networks.heldout.images[0]
     w_plus = runners[ENCODER](image)
-    return tuple(
-        golden.write_case(root, e.part, golden.input_value(e.part, image, w_plus, networks.vectors), runners[e.part], e.parity.floor_db)
-        for e in entries
-    )
+    cases = []
+    for entry in entries:
+        value = golden.input_value(entry.part, image, w_plus, networks.vectors)
+        cases.append(golden.write_case(root, entry.part, value, runners[entry.part], PARITY_FLOOR_DB[entry.precision]))
+    return tuple(cases)
 
 
 def describe(
