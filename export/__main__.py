@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from export import commands
+from export.compute_units import COMPUTE_UNITS
 from export.proof.processors import HOST, PROCESSORS
 from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
@@ -69,6 +70,9 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--prompts", default="", metavar="A,B,C", help="prompt ids, separated by commas (default: all of the checkpoint)")
     _checkpoint_flag(parser)
     parser.add_argument("--precision", metavar="P", help=f"first is the default; {precisions}")
+    units = ", ".join(COMPUTE_UNITS)
+    parser.add_argument("--compute-units", metavar="U", help=f"for target ios, what an app should use (default: advised per part): {units}")
+    parser.add_argument("--batch-sizes", metavar="1,N,M", help="for target ios, how many faces a network takes at once (default: 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for NAME-TARGET.textedit (default: bundles)")
     parser.add_argument("--parity-faces", type=int, metavar="N", help="held-out faces to measure on (default: 8)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")

@@ -146,12 +146,21 @@ def _request(options: Namespace) -> ExportRequest:
         signing_key=options.sign,
         backend=options.backend,
         unproven=options.unproven,
+        compute_units=options.compute_units,
+        batch_sizes=_batch_sizes(options.batch_sizes),
     )
     given = {"out": options.out, "parity_faces": options.parity_faces}
     request = dataclasses.replace(request, **{key: value for key, value in given.items() if value is not None})
     if request.parity_faces < 1:
         raise UsageError(f"--parity-faces {request.parity_faces} measures nothing; give 1 or more")
     return request
+
+
+def _batch_sizes(text: str | None) -> tuple[int, ...]:
+    try:
+        return (1,) if text is None else tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise UsageError(f"--batch-sizes {text} is not a list of whole numbers such as 1,2,4") from None
 
 
 def _planned(each: Any) -> dict[str, Any]:
@@ -171,6 +180,8 @@ def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
             "floor_db": None if part.parity is None else part.parity.floor_db,
             "undelegated": part.undelegated,
             "kept_float": list(part.kept_float),
+            "compute_units": part.compute_units,
+            "batch_sizes": list(part.batch_sizes or (1,)),
             "cost": costs.get(part.part),
         }
         for part in manifest.parts

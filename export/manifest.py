@@ -20,6 +20,8 @@ SIGNATURE_FILE = "bundle.json.sig"
 SCHEMA_PATH = Path(__file__).with_name("bundle.schema.json")
 # A manifest lists a few dozen files; anything above this is an attack, not a bundle.
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+# Fields of a part that are left out where they say nothing, so that readers from before they were there take the manifest.
+_OPTIONAL = ("compute_units", "batch_sizes")
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,9 @@ class PartEntry:
 
     `parity` is None where nothing on the exporting machine could run the network.
     `operations` counts operations by name. `undelegated` counts those left to an interpreter, None where the device's runtime
-    decides. `kept_float` names the modules that the sensitivity search left in float.
+    decides. `kept_float` names the modules that the sensitivity search left in float. `compute_units` are those that an app should let
+    Core ML use, None for other runtimes. `batch_sizes` are how many inputs the network takes at once, None where
+    that is one.
     """
 
     part: str
@@ -60,6 +64,8 @@ class PartEntry:
     operations: dict[str, int]
     undelegated: dict[str, int] | None = None
     kept_float: tuple[str, ...] = ()
+    compute_units: str | None = None
+    batch_sizes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +205,12 @@ def parse(raw: bytes, source: str) -> Manifest:
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(manifest)))
+    values = json.loads(json.dumps(dataclasses.asdict(manifest)))
+    for part in values["parts"]:
+        for name in _OPTIONAL:
+            if part[name] is None:
+                del part[name]
+    return values
 
 
 def _canonical(values: dict[str, Any]) -> bytes:
@@ -289,6 +300,7 @@ def _part_from(values: dict[str, Any]) -> PartEntry:
         "output": _tensor_from(values["output"]),
         "parity": None if values["parity"] is None else ParityEntry(**values["parity"]),
         "kept_float": tuple(values["kept_float"]),
+        "batch_sizes": tuple(values["batch_sizes"]) if "batch_sizes" in values else None,
     }
     return PartEntry(**{**values, **typed})
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export import bundle, manifest
+from export.compute_units import chosen
 from export.graphs import GraphSpec, example_input
 from export.targets import PARITY_FLOOR_DB
 
@@ -74,6 +76,8 @@ def _entry(each: Plan, spec: GraphSpec, choice: Choice, path: Path, parity: mani
         operations=choice.lowered.operations,
         undelegated=choice.lowered.undelegated,
         kept_float=choice.kept,
+        compute_units=chosen(spec.part, each.precision, each.compute_units) if each.target.runtime == "Core ML" else None,
+        batch_sizes=each.batch_sizes if each.batch_sizes != (1,) else None,
     )
 
 
@@ -91,13 +95,25 @@ def measure_part(each: Plan, spec: GraphSpec, networks: Networks, path: Path) ->
     """Loads a lowered network and compares it with the fp32 one on held-out faces.
 
     Raises:
-        UserError: refused by its runtime, or an output is not finite.
+        UserError: refused by its runtime, an output is not finite, or several faces at once are below the floor.
     """
     from export import parity, runtimes
 
     run = runtimes.load(each.target.label, path, spec)
     inputs = networks.heldout.inputs(spec.part)
-    return parity.measure(run, inputs, reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]), run
+    references, floor = reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]
+    for size in each.batch_sizes[1:]:
+        batches = parity.measure(run, _batched(inputs, size), _batched(references, size), floor)
+        parity.require(f"{each.target.label} {spec.part} ({each.precision}) at batch size {size}", batches)
+    return parity.measure(run, inputs, references, floor), run
+
+
+def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Every value once at least, in batches of one size; the last is filled up from the front."""
+    import torch
+
+    starts = range(0, len(values), size)
+    return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
 
 
 def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
@@ -117,7 +133,7 @@ def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibratio
 
     example = example_input(spec)
     if each.precision != "w8a8":
-        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path))
+        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path, each.batch_sizes))
     kept = keep_in_float(graph, calibration)
     quantized = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
     homes = static_int8.quantizable(graph)

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.compute_units import advise
 from export.cost import Cost, from_html
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR
 from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
@@ -46,6 +47,7 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
             _parts_section(manifest),
             *([cost_section(costs)] if costs else []),
             _operations_section(manifest),
+            _compute_section(manifest),
             _provenance_section(manifest),
             proof_section(manifest),
         ]
@@ -120,7 +122,8 @@ def _parts_section(manifest: Manifest) -> str:
 
 def _part_row(part: PartEntry) -> str:
     kept = escape(", ".join(part.kept_float)) or "none"
-    cells = (f"<b>{escape(part.part)}</b>", part.precision, size_cell(part.bytes), *_parity_cells(part.parity), kept)
+    batches = f"<br>batches of {', '.join(map(str, part.batch_sizes))}" if part.batch_sizes else ""
+    cells = (f"<b>{escape(part.part)}</b>{batches}", part.precision, size_cell(part.bytes), *_parity_cells(part.parity), kept)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 
@@ -140,6 +143,20 @@ def _operations_section(manifest: Manifest) -> str:
     backend = escape(manifest.runtime.backend)
     head = f"<tr><th>network</th><th>operations</th><th>outside {backend}</th></tr>"
     return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _compute_section(manifest: Manifest) -> str:
+    rows = []
+    for part in manifest.parts:
+        if part.compute_units is not None:
+            advice = advise(part.part, part.precision)
+            reason = advice.reason if advice.units == part.compute_units else "asked for when the bundle was made"
+            rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{part.compute_units}</td><td>{escape(reason)}</td></tr>")
+    if not rows:
+        return ""
+    note = "What an app should let Core ML use. By rule, not by measurement: no phone took part."
+    head = "<tr><th>network</th><th>MLComputeUnits</th><th>why</th></tr>"
+    return f"<section><h2>Compute units</h2><p>{note}</p><table>{head}{''.join(rows)}</table></section>"
 
 
 def _provenance_section(manifest: Manifest) -> str:
