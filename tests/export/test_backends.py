@@ -13,14 +13,13 @@ from export import runtimes
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle
-from export.fold import fold
-from export.graphs import example_input, graph_spec
 from export.lowering import coreml_delegate, executorch_backend
 from export.manifest import Manifest
 from export.pipeline import ExportRequest, export
 from export.raw_tensors import read_tensor
 from export.targets import TARGETS, backends, resolve_targets, target_of
 from export.verification import verify
+from tests.export.conftest import BuildBundle
 from tests.export.networks import quiet
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError, UserError
@@ -77,11 +76,6 @@ def test_a_bundle_that_cannot_be_run_is_not_changed(vulkan: Path, checkpoint: Ch
     assert (vulkan / "bundle.json").read_bytes() == before
 
 
-def test_unproven_does_not_excuse_what_can_be_run(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    _, manifest = made("onnx", "cpu", checkpoint, tmp_path, unproven=True)
-    assert all(part.parity is not None for part in manifest.parts)
-
-
 def test_what_vulkan_leaves_is_counted_or_refused(tmp_path: Path) -> None:
     class Sorted(torch.nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -96,8 +90,6 @@ def test_what_vulkan_leaves_is_counted_or_refused(tmp_path: Path) -> None:
 
 
 def test_backends_of_executorch_are_known_by_name(tmp_path: Path) -> None:
-    lowered = executorch_backend.lower(torch.nn.ReLU(), torch.randn(1, 4), tmp_path / "x.pte", "part", "Vulkan", "fp16")
-    assert lowered.undelegated == {} and lowered.delegates == 1
     with pytest.raises(ValueError, match="unknown backend 'Metal'; valid: XNNPACK, Vulkan, Core ML"):
         executorch_backend.lower(torch.nn.ReLU(), torch.randn(1, 4), tmp_path / "x.pte", "part", "Metal")
 
@@ -111,14 +103,13 @@ def test_core_ml_inside_executorch_is_evaluated_from_the_saved_program(checkpoin
     assert set(verify(path).golden_db) == {"encoder", "editors/smile", "decoder"}
 
 
-def test_a_program_that_does_more_than_call_core_ml_is_not_evaluated(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    spec = graph_spec("editors/smile", checkpoint.config)
-    example = example_input(spec)
-    executorch_backend.lower(fold(checkpoint.load_editor("smile"), example), example, tmp_path / "x.pte", spec.part)
-    with pytest.raises(ValueError, match="not one call of CoreMLBackend: it does DelegateCall with XnnpackBackend"):
-        coreml_delegate.unpack((tmp_path / "x.pte").read_bytes(), tmp_path)
-    with pytest.raises(UserError, match=r"x\.pte is refused by its runtime"):
-        runtimes.load("ios-executorch", tmp_path / "x.pte", spec)
+def test_a_program_that_does_more_than_call_core_ml_is_not_evaluated(bundles: BuildBundle, tmp_path: Path) -> None:
+    with open_bundle(bundles("android")) as opened:
+        path, spec = opened.file("models/editors/smile.pte"), opened.manifest.spec("editors/smile")
+    with pytest.raises(ValueError, match="not one call of CoreMLBackend: it does DelegateCall.* with XnnpackBackend"):
+        coreml_delegate.unpack(path.read_bytes(), tmp_path)
+    with pytest.raises(UserError, match=r"smile\.pte is refused by its runtime"):
+        runtimes.load("ios-executorch", path, spec)
 
 
 def test_backends_are_resolved_by_name() -> None:
