@@ -137,7 +137,18 @@ def _with_network(
     target, spec = old.made_for, graph_spec(part, networks.checkpoint.config)
     progress(target.name, "fold", part)
     graph = fold(networks.modules[part], example_input(spec))
-    plan = Plan(target, old.part(ENCODER).precision, old.name, networks.prompts, (spec,), root)
+    like = old.part(ENCODER)
+    plan = Plan(
+        target,
+        like.precision,
+        old.name,
+        networks.prompts,
+        (spec,),
+        root,
+        # All editors ask for the same; a bundle without one asks for what is advised.
+        compute_units=next((entry.compute_units for entry in old.parts if entry.part not in (ENCODER, DECODER)), None),
+        batch_sizes=like.batch_sizes or (1,),
+    )
     entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
     w_plus = read_tensor(opened.file(golden.W_PLUS), old.part(ENCODER).output.shape)
     value = golden.input_value(part, networks.heldout.images[0], w_plus, networks.vectors)

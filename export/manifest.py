@@ -47,11 +47,10 @@ class ParityEntry:
 class PartEntry:
     """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it.
 
-    `parity` is None where nothing on the exporting machine could run the network.
-    `operations` counts operations by name. `undelegated` counts those left to an interpreter, None where the device's runtime
-    decides. `kept_float` names the modules that the sensitivity search left in float. `compute_units` are those that an app should let
-    Core ML use, None for other runtimes. `batch_sizes` are how many inputs the network takes at once, None where
-    that is one.
+    `parity` is None where nothing on the exporting machine could run the network. `operations` counts operations by name. `undelegated`
+    counts those left to an interpreter, None where the device's runtime decides. `kept_float` names the modules that the sensitivity
+    search left in float. `compute_units` are those that an app should let Core ML use, None for other runtimes. `batch_sizes` are how
+    many inputs the network takes at once, None where that is one.
     """
 
     part: str

@@ -192,6 +192,15 @@ def _slice(v: Values) -> Tensor:
     return x[tuple(index)]
 
 
+def _pad(v: Values) -> Tensor:
+    if str(v.get("mode", "constant")) != "constant":
+        raise UserError(f"the MIL reference does not know pad with mode {str(v['mode'])!r}")
+    pads = _integers(v["pad"])
+    # Pairs for the last axes, first to last; torch takes them last to first.
+    pairs = reversed(list(zip(pads[::2], pads[1::2], strict=True)))
+    return F.pad(v["x"], [size for pair in pairs for size in pair], value=_number(v.get("constant_val", 0.0)))
+
+
 def _expand_dims(v: Values) -> Tensor:
     x = v["x"]
     rank = x.ndim + len(v["axes"])
@@ -274,6 +283,7 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "maximum": _binary(torch.maximum),
     "minimum": _binary(torch.minimum),
     "mul": _binary(torch.mul),
+    "pad": _pad,
     "pixel_shuffle": lambda v: F.pixel_shuffle(v["x"], int(v["upscale_factor"])),
     "pow": _binary(torch.pow),
     "prelu": lambda v: F.prelu(v["x"], v["alpha"]),

@@ -50,11 +50,11 @@ def make_part(
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     floor = PARITY_FLOOR_DB[each.precision]
+    if each.target.proof is None:
+        return _unmeasured(each, spec, networks, graph, path, progress)
     for margin in _AUTO_MARGINS_DB if each.precision == "auto" else (0.0,):
         progress(each.target.name, "lower", spec.part)
         choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, floor + margin)
-        if each.target.proof is None:
-            return _entry(each, spec, choice, path, None), cost_of(spec.part, graph, choice.lowered, size_of(path)), _eager(graph)
         progress(each.target.name, "verify", spec.part)
         measured, run = measure_part(each, spec, networks, path)
         if measured.psnr_db >= floor:
@@ -62,6 +62,17 @@ def make_part(
     parity.require(f"{each.target.label} {spec.part} ({each.precision})", measured)
     entry = _entry(each, spec, choice, path, measured)
     return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def _unmeasured(
+    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, path: Path, progress: Progress
+) -> tuple[manifest.PartEntry, Cost, Runner]:
+    from export.cost import cost_of
+
+    progress(each.target.name, "lower", spec.part)
+    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, PARITY_FLOOR_DB[each.precision])
+    entry = _entry(each, spec, choice, path, None)
+    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), _eager(graph)
 
 
 def _entry(each: Plan, spec: GraphSpec, choice: Choice, path: Path, parity: manifest.ParityEntry | None) -> manifest.PartEntry:

@@ -107,9 +107,8 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     """Resolves every name in a request before any work is done.
 
     Raises:
-        UsageError: unknown target, backend, prompt, precision or compute units; units or batch
-            sizes for a target without Core ML packages; or a
-            backend that cannot be measured here and was not asked for as such.
+        UsageError: unknown target, backend, prompt, precision or compute units; units or batch sizes for a target without Core ML
+            packages; or a backend that cannot be measured here and was not asked for as such.
         UserError: the checkpoint cannot be opened.
     """
     targets = resolve_targets(request.target, request.backend)

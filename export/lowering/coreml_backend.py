@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from export.graphs import GraphSpec, trace, trace_batches
 from export.lowering.palette import palettise
 from export.lowering.result import Lowered, count
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
@@ -41,6 +42,9 @@ def lower(
             with their activations and whose other weights become int8 here.
         destination: directory to make.
         batch_sizes: how many inputs the package takes at once; 1 is one of them, and the default.
+
+    Raises:
+        UserError: an operation of the graph is tied to one input.
     """
     with _quiet():
         model = _convert(graph, example, spec, precision, batch_sizes)
@@ -82,7 +86,11 @@ def _traced(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, batch_sizes
         return trace(graph, example), spec.input.shape
     shapes = [[size, *spec.input.shape[1:]] for size in batch_sizes]
     enumerated = ct.EnumeratedShapes(shapes=shapes, default=list(spec.input.shape))
-    return trace_batches(free_batch(graph), example, max(batch_sizes)), enumerated
+    try:
+        return trace_batches(free_batch(graph), example, max(batch_sizes)), enumerated
+    except Exception as error:  # noqa: BLE001 - tracing raises whatever the operation that refuses a batch raises
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise UserError(f"{spec.part} cannot take several faces at once; leave --batch-sizes out ({reason})") from None
 
 
 def _weights_as_int8(model: Any) -> Any:

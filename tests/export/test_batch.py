@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import dataclasses
+import shutil
 from pathlib import Path
 
 import pytest
 import torch
 
 from export.__main__ import main
+from export.amend import add_prompt
 from export.bundle import open_bundle
 from export.compute_units import COMPUTE_UNITS, advise
 from export.fold import fold
-from export.graphs import DECODER, ENCODER, example_input, graph_spec
+from export.graphs import DECODER, ENCODER, GraphSpec, TensorSpec, example_input, graph_spec
+from export.lowering import coreml_backend
 from export.parity import psnr_db
 from export.pipeline import ExportRequest, export
 from export.rewrites.batch import free_batch
 from export.samples import load_face
 from export.verification import load_part, verify
-from tests.export.networks import quiet
+from tests.export.networks import quiet, stirred
 from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.config import tiny
+from textedit_core.editor import PromptEditor
+from textedit_core.errors import UserError
 from textedit_core.pixels import PixelSpec
 
 
@@ -46,6 +53,30 @@ def test_a_freed_graph_does_to_each_face_what_it_did_alone(part: str, checkpoint
     assert graph.code == before, "the graph for one face is what everything else is made of"
 
 
+@pytest.mark.parametrize("on", [("coarse",), ("medium",), ("coarse", "fine")])
+def test_levels_that_an_editor_leaves_alone_stay_zero_for_every_face(on: tuple[str, ...]) -> None:
+    config = dataclasses.replace(tiny().editor, **{name: name in on for name in ("coarse", "medium", "fine")})
+    torch.manual_seed(0)
+    module = stirred(PromptEditor(config))
+    values = torch.randn(3, config.num_ws, config.w_dim)
+    with torch.no_grad():
+        together = free_batch(fold(module, values[:1]))(values)
+        alone = module(values)
+    assert psnr_db(alone, together) > 100.0
+    assert torch.equal(together == 0.0, alone == 0.0) and (alone == 0.0).any() and (alone != 0.0).any()
+
+
+def test_a_graph_that_is_tied_to_one_face_is_named(tmp_path: Path) -> None:
+    class Tied(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.cat([x, torch.ones(1, 2)], dim=1)
+
+    spec = GraphSpec("decoder", TensorSpec("x", (1, 4)), TensorSpec("y", (1, 6)))
+    with pytest.raises(UserError, match="decoder cannot take several faces at once; leave --batch-sizes out"):
+        coreml_backend.lower(fold(Tied(), torch.zeros(1, 4)), torch.zeros(1, 4), spec, "fp16", tmp_path / "x.mlpackage", (1, 2))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_packages_list_their_batch_sizes_and_keep_to_them(batched: Path) -> None:
     import coremltools as ct
 
@@ -62,6 +93,12 @@ def test_packages_list_their_batch_sizes_and_keep_to_them(batched: Path) -> None
     assert set(verify(batched).golden_db) == {"encoder", "editors/smile", "decoder"}
     page = (batched / "report.html").read_text("utf8")
     assert "batches of 1, 3" in page and "asked for when the bundle was made" in page
+
+
+def test_an_added_editor_is_like_the_others(batched: Path, checkpoint: Checkpoint, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(batched, tmp_path / "grown.textedit"))
+    grown = add_prompt(path, "child", checkpoint.directory, None, quiet)
+    assert grown.part("editors/child").batch_sizes == (1, 3) and grown.part("editors/child").compute_units == "cpuAndGPU"
 
 
 @pytest.mark.parametrize(
