@@ -16,7 +16,7 @@ from export.manifest import Manifest
 from export.proof.build import build_runner
 from export.proof.processors import Processor, environment_of, resolve_processor
 from export.raw_tensors import read_tensor, write_tensor
-from textedit_core.errors import UserError
+from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -53,11 +53,13 @@ def prove(
         progress: called with processor, stage and part.
 
     Raises:
-        UsageError: unknown processor.
+        UsageError: unknown processor, or a wheel for one that is not emulated.
         UserError: the bundle is damaged or holds no XNNPACK programs, something is missing to build or run, or a network's answer is not
             finite or below its floor.
     """
     processor = resolve_processor(cpu)
+    if not processor.emulated and (wheel is not None or download):
+        raise UsageError(f"--wheel and --download are for an emulated processor; --cpu {cpu} runs the ExecuTorch that is installed")
     with open_bundle(path) as opened:
         manifest = opened.manifest
         _require_programs(manifest)

@@ -92,6 +92,11 @@ def test_an_unknown_processor_is_a_usage_error() -> None:
         resolve_processor("cortex-a5")
 
 
+def test_a_wheel_for_this_processor_is_a_usage_error(onnx_bundle: Path) -> None:
+    with pytest.raises(UsageError, match="--wheel and --download are for an emulated processor"):
+        prove(onnx_bundle, "host", download=True)
+
+
 def test_missing_tools_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shutil, "which", lambda tool: None)
     with pytest.raises(UserError, match=r"install with: apt-get install cmake g\+\+-aarch64-linux-gnu qemu-user-static$"):
