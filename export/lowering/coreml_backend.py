@@ -46,7 +46,7 @@ def lower(
     Raises:
         UserError: an operation of the graph is tied to one input.
     """
-    with _quiet():
+    with quiet_conversion():
         model = _convert(graph, example, spec, precision, batch_sizes)
         with tempfile.TemporaryDirectory(prefix="textedit-coreml-") as scratch:
             package = Path(scratch) / "model.mlpackage"
@@ -138,7 +138,7 @@ def _operations(model: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_conversion() -> Iterator[None]:
     """Silences progress bars and version notices, which the SDK writes to stderr."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.lowering.coreml_backend import quiet_conversion
 from export.lowering.result import Lowered, count
 from export.lowering.static_int8 import bare_trace, module_path, quiet
 from textedit_core.errors import UserError
@@ -40,7 +42,7 @@ def lower(
     """
     from executorch.exir import to_edge_transform_and_lower
 
-    with quiet():
+    with quiet(), quiet_conversion() if backend == CORE_ML else contextlib.nullcontext():
         edge = to_edge_transform_and_lower(bare_trace(graph, example), partitioner=[_partitioner(backend, precision)])
         lowered = _delegation(edge.exported_program().graph_module)
         _refuse_heavy(edge.exported_program().graph_module, part, backend)
