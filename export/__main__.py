@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from export import commands
-from export.targets import ALL_TARGETS, TARGETS
+from export.compute_units import COMPUTE_UNITS
+from export.proof.processors import HOST, PROCESSORS
+from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
 
 
@@ -59,11 +61,18 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    precisions = "; ".join(f"{target.name}: {', '.join(target.precisions)}" for target in TARGETS.values())
+    every = [target for name in TARGETS for target in backends(name).values()]
+    precisions = "; ".join(f"{target.label}: {', '.join(target.precisions)}" for target in every)
     parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(TARGETS)} or {ALL_TARGETS}")
+    kinds = "; ".join(f"{name}: {', '.join(backends(name))}" for name in TARGETS)
+    parser.add_argument("--backend", metavar="B", help=f"what runs the networks on the device; first is the default; {kinds}")
+    parser.add_argument("--unproven", action="store_true", help="accept a backend that this machine cannot measure")
     parser.add_argument("--prompts", default="", metavar="A,B,C", help="prompt ids, separated by commas (default: all of the checkpoint)")
     _checkpoint_flag(parser)
     parser.add_argument("--precision", metavar="P", help=f"first is the default; {precisions}")
+    units = ", ".join(COMPUTE_UNITS)
+    parser.add_argument("--compute-units", metavar="U", help=f"for target ios, what an app should use (default: advised per part): {units}")
+    parser.add_argument("--batch-sizes", metavar="1,N,M", help="for target ios, how many faces a network takes at once (default: 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for NAME-TARGET.textedit (default: bundles)")
     parser.add_argument("--parity-faces", type=int, metavar="N", help="held-out faces to measure on (default: 8)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
@@ -77,6 +86,15 @@ def _bundle_argument(parser: argparse.ArgumentParser) -> None:
 def _verify_flags(parser: argparse.ArgumentParser) -> None:
     _bundle_argument(parser)
     parser.add_argument("--public-key", type=Path, metavar="PEM", help="the key that must have signed the bundle")
+    parser.add_argument("--unproven", action="store_true", help="accept networks that this machine cannot run, and check the rest")
+
+
+def _prove_flags(parser: argparse.ArgumentParser) -> None:
+    _bundle_argument(parser)
+    parser.add_argument("--cpu", default=HOST, metavar="NAME", help=f"{', '.join(PROCESSORS)} (default: {HOST}); all others are emulated")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--wheel", type=Path, metavar="FILE", help="ExecuTorch's wheel for Linux on Arm64, for an emulated processor")
+    source.add_argument("--download", action="store_true", help="fetch that wheel from the package index, once")
 
 
 def _add_prompt_flags(parser: argparse.ArgumentParser) -> None:
@@ -117,6 +135,7 @@ def _sign_flag(parser: argparse.ArgumentParser) -> None:
 COMMANDS: dict[str, Command] = {
     "export": Command("Lower a checkpoint to what a phone runs, measure it, and bundle it.", _export_flags, commands.run_export),
     "verify": Command("check hashes and signature, then run every network on its golden vectors", _verify_flags, commands.run_verify),
+    "prove": Command("run the .pte files on their golden vectors from C++, here or on an emulated phone", _prove_flags, commands.run_prove),
     "inspect": Command("check hashes and show what a bundle holds", _bundle_argument, commands.run_inspect),
     "add-prompt": Command("add one prompt; all other networks keep their bytes", _add_prompt_flags, commands.run_add_prompt),
     "remove-prompt": Command("take one prompt out, and what served it alone", _remove_prompt_flags, commands.run_remove_prompt),

@@ -13,7 +13,7 @@ from export.parts import make_part, reference_outputs
 from export.pipeline import ExportRequest, Networks, Plan, Progress, load, part_of, prompt_entry, provenance
 from export.raw_tensors import read_tensor
 from export.report import REPORT_FILE, read_costs, write_report
-from export.targets import PARITY_FLOOR_DB, TARGETS
+from export.targets import PARITY_FLOOR_DB
 from export.vectors import write_vectors
 from export.verification import load_part
 from textedit_core.errors import UserError
@@ -50,6 +50,7 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
     with bundle.open_bundle(_directory(path)) as opened:
         old = opened.manifest
         _require_key(old, key)
+        _require_proof(old)
         if prompt in {entry.id for entry in old.prompts}:
             raise UserError(f"bundle already has prompt {prompt!r}; take it out first with remove-prompt")
         _require_same_weights(old, source, part_of(source, prompt))
@@ -71,6 +72,7 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest
     with bundle.open_bundle(_directory(path)) as opened:
         old = opened.manifest
         _require_key(old, key)
+        _require_proof(old)
         shrunk = _without_prompt(old, old.prompt(prompt))
         with bundle.staged(path) as root:
             gone = _referred(old) - _referred(shrunk)
@@ -119,7 +121,7 @@ def _with_prompt(opened: bundle.Bundle, root: Path, prompt: str, networks: Netwo
     weights = {**provenance(checkpoint, part == TEXT_EDITOR)["weights"], **old.provenance["weights"]}
     grown = dataclasses.replace(
         grown,
-        prompts=(*old.prompts, prompt_entry(checkpoint, prompt, TARGETS[old.target])),
+        prompts=(*old.prompts, prompt_entry(checkpoint, prompt, old.made_for)),
         provenance={**provenance(checkpoint, False), "weights": weights},
     )
     _rewrite_report(opened, root, grown, fresh, costs)
@@ -132,14 +134,25 @@ def _with_network(
     from export.fold import fold
 
     old = opened.manifest
-    target, spec = TARGETS[old.target], graph_spec(part, networks.checkpoint.config)
+    target, spec = old.made_for, graph_spec(part, networks.checkpoint.config)
     progress(target.name, "fold", part)
     graph = fold(networks.modules[part], example_input(spec))
-    plan = Plan(target, old.part(ENCODER).precision, old.name, networks.prompts, (spec,), root)
+    like = old.part(ENCODER)
+    plan = Plan(
+        target,
+        like.precision,
+        old.name,
+        networks.prompts,
+        (spec,),
+        root,
+        # All editors ask for the same; a bundle without one asks for what is advised.
+        compute_units=next((entry.compute_units for entry in old.parts if entry.part not in (ENCODER, DECODER)), None),
+        batch_sizes=like.batch_sizes or (1,),
+    )
     entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
     w_plus = read_tensor(opened.file(golden.W_PLUS), old.part(ENCODER).output.shape)
     value = golden.input_value(part, networks.heldout.images[0], w_plus, networks.vectors)
-    case = golden.write_case(root, part, value, runner, entry.parity.floor_db)
+    case = golden.write_case(root, part, value, runner, PARITY_FLOOR_DB[entry.precision])
     grown = dataclasses.replace(old, parts=(*old.parts[:-1], entry, old.parts[-1]), golden=(*old.golden, case))
     return grown, (cost,), runner
 
@@ -181,6 +194,11 @@ def _require_same_weights(old: manifest.Manifest, source: Checkpoint, part: str)
         raise UserError(f"checkpoint {source.checkpoint_id} has another encoder or decoder {origin}")
     if TEXT_EDITOR in wanted and given.get(TEXT_EDITOR, wanted[TEXT_EDITOR]) != wanted[TEXT_EDITOR]:
         raise UserError(f"checkpoint {source.checkpoint_id} has another text-conditioned editor {origin}")
+
+
+def _require_proof(old: manifest.Manifest) -> None:
+    if old.made_for.proof is None:
+        raise UserError(f"nothing on this machine runs {old.runtime.name} with {old.runtime.backend}; export the bundle anew")
 
 
 def _require_key(old: manifest.Manifest, key: Any | None) -> None:

@@ -34,9 +34,27 @@ def run_verify(options: Namespace) -> dict[str, Any]:
     from export.verification import verify
 
     with StageProgress() as progress:
-        result = verify(options.bundle, options.public_key, progress)
+        result = verify(options.bundle, options.public_key, progress, options.unproven)
     golden = {part: round(value, 2) for part, value in result.golden_db.items()}
-    return {"verified": str(options.bundle), "signed": result.manifest.signature is not None, "golden_db": golden}
+    target = result.manifest.made_for
+    return {
+        "verified": str(options.bundle),
+        "signed": result.manifest.signature is not None,
+        "golden_db": golden,
+        "proof": target.proof or "none: nothing on this machine runs these networks",
+        "not_proven": target.leaves_open,
+    }
+
+
+def run_prove(options: Namespace) -> dict[str, Any]:
+    """Proves a bundle's programs on a processor."""
+    from export.progress import StageProgress
+    from export.proof.prove import prove
+
+    with StageProgress() as progress:
+        proof = prove(options.bundle, options.cpu, options.wheel, options.download, progress)
+    golden = {part: round(value, 2) for part, value in proof.golden_db.items()}
+    return {"proven": str(options.bundle), "cpu": proof.cpu, "executorch": proof.executorch, "golden_db": golden}
 
 
 def run_inspect(options: Namespace) -> dict[str, Any]:
@@ -99,7 +117,7 @@ def show(summary: dict[str, Any]) -> None:
                 part["part"],
                 part["precision"],
                 f"{part['bytes']:,}",
-                part.get("psnr_db", ""),
+                _measured(part),
                 "" if left is None else sum(left.values()),
             )
             table.add_row(*(str(cell) for cell in cells))
@@ -109,16 +127,40 @@ def show(summary: dict[str, Any]) -> None:
             console.print(f"{key}: {value}", soft_wrap=True)
 
 
+def _measured(part: dict[str, Any]) -> str:
+    """The parity cell: empty in a plan, which has measured nothing yet."""
+    if "psnr_db" not in part:
+        return ""
+    return "not run" if part["psnr_db"] is None else str(part["psnr_db"])
+
+
 def _request(options: Namespace) -> ExportRequest:
     from export.pipeline import ExportRequest
 
     prompts = tuple(name.strip() for name in options.prompts.split(",") if name.strip())
-    request = ExportRequest(options.target, prompts, options.checkpoint, options.precision, signing_key=options.sign)
+    request = ExportRequest(
+        options.target,
+        prompts,
+        options.checkpoint,
+        options.precision,
+        signing_key=options.sign,
+        backend=options.backend,
+        unproven=options.unproven,
+        compute_units=options.compute_units,
+        batch_sizes=_batch_sizes(options.batch_sizes),
+    )
     given = {"out": options.out, "parity_faces": options.parity_faces}
     request = dataclasses.replace(request, **{key: value for key, value in given.items() if value is not None})
     if request.parity_faces < 1:
         raise UsageError(f"--parity-faces {request.parity_faces} measures nothing; give 1 or more")
     return request
+
+
+def _batch_sizes(text: str | None) -> tuple[int, ...]:
+    try:
+        return (1,) if text is None else tuple(int(size) for size in text.split(","))
+    except ValueError:
+        raise UsageError(f"--batch-sizes {text} is not a list of whole numbers such as 1,2,4") from None
 
 
 def _planned(each: Any) -> dict[str, Any]:
@@ -134,10 +176,12 @@ def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
             "file": part.file,
             "precision": part.precision,
             "bytes": part.bytes,
-            "psnr_db": part.parity.psnr_db,
-            "floor_db": part.parity.floor_db,
+            "psnr_db": None if part.parity is None else part.parity.psnr_db,
+            "floor_db": None if part.parity is None else part.parity.floor_db,
             "undelegated": part.undelegated,
             "kept_float": list(part.kept_float),
+            "compute_units": part.compute_units,
+            "batch_sizes": list(part.batch_sizes or (1,)),
             "cost": costs.get(part.part),
         }
         for part in manifest.parts

@@ -92,6 +92,16 @@ def trace(module: nn.Module, example: Tensor) -> ExportedProgram:
         return torch.export.export(module, (example,), strict=False)
 
 
+def trace_batches(module: nn.Module, example: Tensor, most: int) -> ExportedProgram:
+    """Traces a one-input module for batch sizes from 1 to `most`; everything else is static, as in `trace`."""
+    import torch
+
+    # Two, because tracing takes a one for a constant.
+    batch = torch.cat([example, example])
+    with torch.no_grad():
+        return torch.export.export(module, (batch,), dynamic_shapes=({0: torch.export.Dim("batch", min=1, max=most)},), strict=False)
+
+
 def example_input(spec: GraphSpec) -> Tensor:
     """A fixed float32 input of the graph's shape, used only to trace: zeros hide no data-dependent branch, there is none."""
     import torch

@@ -11,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.graphs import GraphSpec, TensorSpec
+from export.targets import Target, target_of
 from textedit_core.errors import UserError, unknown_name
 
 SCHEMA_VERSION = 1
@@ -19,6 +20,8 @@ SIGNATURE_FILE = "bundle.json.sig"
 SCHEMA_PATH = Path(__file__).with_name("bundle.schema.json")
 # A manifest lists a few dozen files; anything above this is an attack, not a bundle.
 MAX_MANIFEST_BYTES = 4 * 1024 * 1024
+# Fields of a part that are left out where they say nothing, so that readers from before they were there take the manifest.
+_OPTIONAL = ("compute_units", "batch_sizes")
 
 
 @dataclass(frozen=True)
@@ -44,8 +47,10 @@ class ParityEntry:
 class PartEntry:
     """One lowered network: where it lies, what it takes and gives, its precision and what was measured of it.
 
-    `operations` counts operations by name. `undelegated` counts those left to an interpreter, None where the device's runtime
-    decides. `kept_float` names the modules that the sensitivity search left in float.
+    `parity` is None where nothing on the exporting machine could run the network. `operations` counts operations by name. `undelegated`
+    counts those left to an interpreter, None where the device's runtime decides. `kept_float` names the modules that the sensitivity
+    search left in float. `compute_units` are those that an app should let Core ML use, None for other runtimes. `batch_sizes` are how
+    many inputs the network takes at once, None where that is one.
     """
 
     part: str
@@ -54,10 +59,12 @@ class PartEntry:
     bytes: int
     input: TensorSpec
     output: TensorSpec
-    parity: ParityEntry
+    parity: ParityEntry | None
     operations: dict[str, int]
     undelegated: dict[str, int] | None = None
     kept_float: tuple[str, ...] = ()
+    compute_units: str | None = None
+    batch_sizes: tuple[int, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -147,6 +154,15 @@ class Manifest:
                 return entry
         raise unknown_name("prompt", name, [entry.id for entry in self.prompts], "this bundle has")
 
+    @property
+    def made_for(self) -> Target:
+        """The target and backend that the networks were lowered for.
+
+        Raises:
+            UserError: this version knows no such backend.
+        """
+        return target_of(self.target, self.runtime.backend)
+
     def spec(self, name: str) -> GraphSpec:
         """The graph input and output of one part."""
         entry = self.part(name)
@@ -188,7 +204,12 @@ def parse(raw: bytes, source: str) -> Manifest:
 
 
 def _plain(manifest: Manifest) -> dict[str, Any]:
-    return json.loads(json.dumps(dataclasses.asdict(manifest)))
+    values = json.loads(json.dumps(dataclasses.asdict(manifest)))
+    for part in values["parts"]:
+        for name in _OPTIONAL:
+            if part[name] is None:
+                del part[name]
+    return values
 
 
 def _canonical(values: dict[str, Any]) -> bytes:
@@ -276,8 +297,9 @@ def _part_from(values: dict[str, Any]) -> PartEntry:
     typed = {
         "input": _tensor_from(values["input"]),
         "output": _tensor_from(values["output"]),
-        "parity": ParityEntry(**values["parity"]),
+        "parity": None if values["parity"] is None else ParityEntry(**values["parity"]),
         "kept_float": tuple(values["kept_float"]),
+        "batch_sizes": tuple(values["batch_sizes"]) if "batch_sizes" in values else None,
     }
     return PartEntry(**{**values, **typed})
 

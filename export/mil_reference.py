@@ -14,6 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.nn import functional as F
@@ -68,7 +69,7 @@ class MilProgram:
             result = OPERATIONS[operation.op_type](_resolved(operation, environment))
         results = result if isinstance(result, (list, tuple)) else [result]
         for value, variable in zip(results, operation.outputs, strict=True):
-            if tuple(value.shape) != tuple(variable.shape):
+            if not _fits(value, variable.shape):
                 raise UserError(f"{self.package.name}: {variable.name} has shape {tuple(value.shape)}, declared {variable.shape}")
             environment[variable.name] = self._rounded(value, variable)
 
@@ -85,6 +86,13 @@ class MilProgram:
 
         half = self.round_fp16 and builtin_to_string(variable.dtype) == "fp16"
         return value.half().float() if half else value.float()
+
+
+def _fits(value: Tensor, declared: Any) -> bool:
+    """Whether a value has its declared shape; a symbol, which stands for the batch, fits any size."""
+    return len(value.shape) == len(declared) and all(
+        size == wanted for size, wanted in zip(value.shape, declared, strict=True) if isinstance(wanted, (int, np.integer))
+    )
 
 
 def _load_function(package: Path) -> Any:
@@ -184,6 +192,15 @@ def _slice(v: Values) -> Tensor:
     return x[tuple(index)]
 
 
+def _pad(v: Values) -> Tensor:
+    if str(v.get("mode", "constant")) != "constant":
+        raise UserError(f"the MIL reference does not know pad with mode {str(v['mode'])!r}")
+    pads = _integers(v["pad"])
+    # Pairs for the last axes, first to last; torch takes them last to first.
+    pairs = reversed(list(zip(pads[::2], pads[1::2], strict=True)))
+    return F.pad(v["x"], [size for pair in pairs for size in pair], value=_number(v.get("constant_val", 0.0)))
+
+
 def _expand_dims(v: Values) -> Tensor:
     x = v["x"]
     rank = x.ndim + len(v["axes"])
@@ -266,6 +283,7 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "maximum": _binary(torch.maximum),
     "minimum": _binary(torch.minimum),
     "mul": _binary(torch.mul),
+    "pad": _pad,
     "pixel_shuffle": lambda v: F.pixel_shuffle(v["x"], int(v["upscale_factor"])),
     "pow": _binary(torch.pow),
     "prelu": lambda v: F.prelu(v["x"], v["alpha"]),

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export import bundle, manifest
+from export.compute_units import chosen
 from export.graphs import GraphSpec, example_input
 from export.targets import PARITY_FLOOR_DB
 
@@ -37,6 +39,8 @@ def make_part(
 ) -> tuple[manifest.PartEntry, Cost, Runner]:
     """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
 
+    Where nothing on this machine runs the artifact, its parity stays unmeasured, and the fp32 graph answers in its stead.
+
     Raises:
         UserError: not delegated, not finite or below the floor.
     """
@@ -46,6 +50,8 @@ def make_part(
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     floor = PARITY_FLOOR_DB[each.precision]
+    if each.target.proof is None:
+        return _unmeasured(each, spec, networks, graph, path, progress)
     for margin in _AUTO_MARGINS_DB if each.precision == "auto" else (0.0,):
         progress(each.target.name, "lower", spec.part)
         choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, floor + margin)
@@ -53,40 +59,79 @@ def make_part(
         measured, run = measure_part(each, spec, networks, path)
         if measured.psnr_db >= floor:
             break
-    parity.require(f"{each.target.name} {spec.part} ({each.precision})", measured)
-    entry = manifest.PartEntry(
+    parity.require(f"{each.target.label} {spec.part} ({each.precision})", measured)
+    entry = _entry(each, spec, choice, path, measured)
+    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def _unmeasured(
+    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, path: Path, progress: Progress
+) -> tuple[manifest.PartEntry, Cost, Runner]:
+    from export.cost import cost_of
+
+    progress(each.target.name, "lower", spec.part)
+    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, PARITY_FLOOR_DB[each.precision])
+    entry = _entry(each, spec, choice, path, None)
+    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), _eager(graph)
+
+
+def _entry(each: Plan, spec: GraphSpec, choice: Choice, path: Path, parity: manifest.ParityEntry | None) -> manifest.PartEntry:
+    return manifest.PartEntry(
         part=spec.part,
         file=spec.path(each.target.suffix),
         precision=each.precision,
         bytes=size_of(path),
         input=spec.input,
         output=spec.output,
-        parity=measured,
+        parity=parity,
         operations=choice.lowered.operations,
         undelegated=choice.lowered.undelegated,
         kept_float=choice.kept,
+        compute_units=chosen(spec.part, each.precision, each.compute_units) if each.target.runtime == "Core ML" else None,
+        batch_sizes=each.batch_sizes if each.batch_sizes != (1,) else None,
     )
-    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+
+def _eager(graph: fx.GraphModule) -> Runner:
+    import torch
+
+    def run(value: Tensor) -> Tensor:
+        with torch.no_grad():
+            return graph(value)
+
+    return run
 
 
 def measure_part(each: Plan, spec: GraphSpec, networks: Networks, path: Path) -> tuple[manifest.ParityEntry, Runner]:
     """Loads a lowered network and compares it with the fp32 one on held-out faces.
 
     Raises:
-        UserError: refused by its runtime, or an output is not finite.
+        UserError: refused by its runtime, an output is not finite, or several faces at once are below the floor.
     """
     from export import parity, runtimes
 
-    run = runtimes.load(each.target.name, path, spec)
+    run = runtimes.load(each.target.label, path, spec)
     inputs = networks.heldout.inputs(spec.part)
-    return parity.measure(run, inputs, reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]), run
+    references, floor = reference_outputs(networks.modules[spec.part], inputs), PARITY_FLOOR_DB[each.precision]
+    for size in each.batch_sizes[1:]:
+        batches = parity.measure(run, _batched(inputs, size), _batched(references, size), floor)
+        parity.require(f"{each.target.label} {spec.part} ({each.precision}) at batch size {size}", batches)
+    return parity.measure(run, inputs, references, floor), run
+
+
+def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Every value once at least, in batches of one size; the last is filled up from the front."""
+    import torch
+
+    starts = range(0, len(values), size)
+    return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
 
 
 def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
     """Writes one network in the target's format; `aim_db` is what the search of `auto` has to reach on calibration inputs."""
-    if each.target.name == "ios":
+    if each.target.runtime == "Core ML":
         return _lower_coreml(each, spec, graph, calibration, path)
-    if each.target.name == "onnx":
+    if each.target.runtime == "ONNX Runtime":
         from export.lowering import onnx_backend
 
         return Choice(onnx_backend.lower(graph, spec, each.precision, calibration, path))
@@ -99,7 +144,7 @@ def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibratio
 
     example = example_input(spec)
     if each.precision != "w8a8":
-        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path))
+        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path, each.batch_sizes))
     kept = keep_in_float(graph, calibration)
     quantized = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
     homes = static_int8.quantizable(graph)
@@ -111,8 +156,8 @@ def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibr
     from export.precision import keep_in_float
     from export.precision_search import smallest_mix
 
-    if each.precision == "fp32":
-        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part))
+    if each.precision in ("fp32", "fp16"):
+        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part, each.target.backend, each.precision))
     mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None
     kept = keep_in_float(graph, calibration) if mix is None else mix.kept
     quantized = static_int8.quantize(graph, calibration, kept)

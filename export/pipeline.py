@@ -11,9 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, manifest
+from export.compute_units import require_units
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, example_input, graph_spec
 from export.parts import make_part
-from export.targets import Target, resolve_precision, resolve_targets
+from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
 from textedit_core.errors import UsageError, UserError
 
@@ -32,6 +33,8 @@ _BYTES_PER_WEIGHT = {
     **{"fp32": 4.0, "fp16": 2.0, "int8w": 1.0, "int8": 1.0, "auto": 1.0},
     **{"palette8": 1.0, "palette6": 0.75, "palette4": 0.5, "w8a8": 1.0},
 }
+# Enough for the faces of a group picture; the schema's limit is the same.
+MAX_BATCH = 64
 _TOOLS = ("torch", "torchao", "executorch", "coremltools", "onnx", "onnxruntime", "timm")
 
 
@@ -46,6 +49,10 @@ class ExportRequest:
         precision: None takes each target's default.
         out: folder that receives NAME-TARGET.textedit.
         signing_key: PEM private key on P-256; None leaves the bundle unsigned.
+        backend: name of the target's backend; None takes its default.
+        unproven: accept a backend whose networks nothing on this machine can run.
+        compute_units: what an app should let Core ML use for every network; None advises for each.
+        batch_sizes: how many faces each network takes at once, ascending from 1; more than that one for Core ML packages only.
         parity_faces: held-out faces that each artifact is measured on.
         calibration_faces: faces that set the ranges of int8.
     """
@@ -56,6 +63,10 @@ class ExportRequest:
     precision: str | None = None
     out: Path = Path("bundles")
     signing_key: Path | None = None
+    backend: str | None = None
+    unproven: bool = False
+    compute_units: str | None = None
+    batch_sizes: tuple[int, ...] = (1,)
     parity_faces: int = 8
     calibration_faces: int = 16
 
@@ -64,7 +75,8 @@ class ExportRequest:
 class Plan:
     """One bundle to make: a target with its precision, the prompts and parts in order, and where the bundle goes.
 
-    `estimates` are the networks' sizes in bytes, as far as the number of their weights tells.
+    `estimates` are the networks' sizes in bytes, as far as the number of their weights tells. `compute_units` and `batch_sizes` are the
+    request's.
     """
 
     target: Target
@@ -74,6 +86,8 @@ class Plan:
     parts: tuple[GraphSpec, ...]
     path: Path
     estimates: dict[str, int] = dataclasses.field(default_factory=dict)
+    compute_units: str | None = None
+    batch_sizes: tuple[int, ...] = (1,)
 
 
 @dataclass(frozen=True)
@@ -95,10 +109,13 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     """Resolves every name in a request before any work is done.
 
     Raises:
-        UsageError: unknown target, prompt or precision.
+        UsageError: unknown target, backend, prompt, precision or compute units; units or batch sizes for a target without Core ML
+            packages; or a backend that cannot be measured here and was not asked for as such.
         UserError: the checkpoint cannot be opened.
     """
-    targets = resolve_targets(request.target)
+    targets = resolve_targets(request.target, request.backend)
+    _require_proof(targets, request.unproven)
+    _require_core_ml(targets, request)
     precisions = {target.name: resolve_precision(target, request.precision) for target in targets}
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -109,10 +126,33 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     name = checkpoint.config.name
     plans = []
     for target in targets:
-        precision, path = precisions[target.name], request.out / f"{name}-{target.name}{bundle.BUNDLE_SUFFIX}"
+        precision, path = precisions[target.name], request.out / f"{name}-{target.label}{bundle.BUNDLE_SUFFIX}"
         estimates = {spec.part: estimated_bytes(checkpoint, spec.part, precision) for spec in parts}
-        plans.append(Plan(target, precision, name, prompts, parts, path, estimates))
+        plans.append(Plan(target, precision, name, prompts, parts, path, estimates, request.compute_units, request.batch_sizes))
     return checkpoint, plans
+
+
+def _require_proof(targets: list[Target], unproven: bool) -> None:
+    for target in targets:
+        if target.proof is None and not unproven:
+            raise UsageError(
+                f"nothing on this machine runs {target.runtime} with {target.backend}, so no parity can be measured; "
+                "--unproven bundles the networks all the same"
+            )
+
+
+def _require_core_ml(targets: list[Target], request: ExportRequest) -> None:
+    """Refuses what only Core ML packages can have, and what they cannot."""
+    if request.compute_units is not None:
+        require_units(request.compute_units)
+    sizes = request.batch_sizes
+    if sizes[:1] != (1,) or list(sizes) != sorted(set(sizes)) or sizes[-1] > MAX_BATCH:
+        raise UsageError(f"batch sizes {', '.join(map(str, sizes))} are not a list from 1 upwards to at most {MAX_BATCH}")
+    if sizes != (1,) and request.precision == "w8a8":
+        raise UsageError("precision w8a8 is calibrated for one face at a time; take another, or leave --batch-sizes out")
+    for target in targets:
+        if target.runtime != "Core ML" and (request.compute_units is not None or sizes != (1,)):
+            raise UsageError(f"--compute-units and --batch-sizes are for Core ML packages; target {target.label} makes none")
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
@@ -252,10 +292,11 @@ def golden_cases(
     pixels.to_image(networks.heldout.images[0]).save(root / golden.INPUT, optimize=False)
     image = networks.heldout.images[0]
     w_plus = runners[ENCODER](image)
-    return tuple(
-        golden.write_case(root, e.part, golden.input_value(e.part, image, w_plus, networks.vectors), runners[e.part], e.parity.floor_db)
-        for e in entries
-    )
+    cases = []
+    for entry in entries:
+        value = golden.input_value(entry.part, image, w_plus, networks.vectors)
+        cases.append(golden.write_case(root, entry.part, value, runners[entry.part], PARITY_FLOOR_DB[entry.precision]))
+    return tuple(cases)
 
 
 def describe(

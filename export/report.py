@@ -7,12 +7,13 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.compute_units import advise
 from export.cost import Cost, from_html
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR
-from export.manifest import Manifest, PartEntry, PromptEntry
+from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
-from export.report_style import PROOFS, STYLE
-from export.targets import TARGETS
+from export.report_proofs import proof_section
+from export.report_style import STYLE
 from export.vectors import editor_input
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
@@ -29,14 +30,14 @@ FACES = 2
 
 
 def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
-    """Writes report.html into a bundle; every picture in it comes out of the bundle's own lowered networks.
+    """Writes report.html into a bundle; every picture in it comes out of the given networks.
 
     Args:
         root: the bundle, with its vectors.
         manifest: its manifest; the list of files may still be empty.
         costs: what its networks cost; one may be missing, if an older version wrote the bundle.
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
-        runners: the loaded networks by part.
+        runners: by part, the loaded networks of the bundle, or the fp32 ones where nothing on this machine runs those.
     """
     faces = [_Face(image, root, manifest, runners) for image in images[:FACES]]
     body = "".join(
@@ -46,8 +47,9 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
             _parts_section(manifest),
             *([cost_section(costs)] if costs else []),
             _operations_section(manifest),
+            _compute_section(manifest),
             _provenance_section(manifest),
-            f"<section><h2>What the checks prove</h2><ul>{''.join(f'<li>{line}</li>' for line in PROOFS[manifest.target])}</ul></section>",
+            proof_section(manifest),
         ]
     )
     page = html_page(f"{manifest.name} for {manifest.target}", body, STYLE)
@@ -90,10 +92,15 @@ def _header(manifest: Manifest) -> str:
         "needs": manifest.runtime.min_os,
         "precision": precisions,
         "networks": size_cell(total),
-        "lowest parity": f"{min(part.parity.psnr_db for part in manifest.parts):.1f} dB",
+        "lowest parity": _lowest_parity(manifest),
     }
     cards = "".join(f"<div><dt>{key}</dt><dd>{escape(value)}</dd></div>" for key, value in facts.items())
     return f"<header><h1>{escape(manifest.name)} <span>{escape(manifest.target)}</span></h1><dl class=facts>{cards}</dl></header>"
+
+
+def _lowest_parity(manifest: Manifest) -> str:
+    measured = [part.parity.psnr_db for part in manifest.parts if part.parity is not None]
+    return f"{min(measured):.1f} dB" if measured else "not run"
 
 
 def _prompt_section(prompt: PromptEntry, faces: Sequence[_Face]) -> str:
@@ -114,19 +121,18 @@ def _parts_section(manifest: Manifest) -> str:
 
 
 def _part_row(part: PartEntry) -> str:
-    margin = min(max((part.parity.psnr_db - part.parity.floor_db) / 60.0, 0.02), 1.0)
-    bar = f'<span class=bar><span style="width:{100 * margin:.0f}%"></span></span>'
-    cells = (
-        f"<b>{escape(part.part)}</b>",
-        part.precision,
-        size_cell(part.bytes),
-        f"{part.parity.psnr_db:.1f} dB {bar}",
-        f"{part.parity.floor_db:.0f} dB",
-        f"{part.parity.max_abs_error:.3g}",
-        str(part.parity.samples),
-        escape(", ".join(part.kept_float)) or "none",
-    )
+    kept = escape(", ".join(part.kept_float)) or "none"
+    batches = f"<br>batches of {', '.join(map(str, part.batch_sizes))}" if part.batch_sizes else ""
+    cells = (f"<b>{escape(part.part)}</b>{batches}", part.precision, size_cell(part.bytes), *_parity_cells(part.parity), kept)
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _parity_cells(parity: ParityEntry | None) -> tuple[str, str, str, str]:
+    if parity is None:
+        return ("not run", "", "", "")
+    margin = min(max((parity.psnr_db - parity.floor_db) / 60.0, 0.02), 1.0)
+    bar = f'<span class=bar><span style="width:{100 * margin:.0f}%"></span></span>'
+    return (f"{parity.psnr_db:.1f} dB {bar}", f"{parity.floor_db:.0f} dB", f"{parity.max_abs_error:.3g}", str(parity.samples))
 
 
 def _operations_section(manifest: Manifest) -> str:
@@ -134,9 +140,23 @@ def _operations_section(manifest: Manifest) -> str:
     for part in manifest.parts:
         left = "decided by the device" if part.undelegated is None else counts_cell(part.undelegated) or "none"
         rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{counts_cell(part.operations)}</td><td>{left}</td></tr>")
-    backend = escape(TARGETS[manifest.target].backend)
+    backend = escape(manifest.runtime.backend)
     head = f"<tr><th>network</th><th>operations</th><th>outside {backend}</th></tr>"
     return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
+
+
+def _compute_section(manifest: Manifest) -> str:
+    rows = []
+    for part in manifest.parts:
+        if part.compute_units is not None:
+            advice = advise(part.part, part.precision)
+            reason = advice.reason if advice.units == part.compute_units else "asked for when the bundle was made"
+            rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{part.compute_units}</td><td>{escape(reason)}</td></tr>")
+    if not rows:
+        return ""
+    note = "What an app should let Core ML use. By rule, not by measurement: no phone took part."
+    head = "<tr><th>network</th><th>MLComputeUnits</th><th>why</th></tr>"
+    return f"<section><h2>Compute units</h2><p>{note}</p><table>{head}{''.join(rows)}</table></section>"
 
 
 def _provenance_section(manifest: Manifest) -> str:

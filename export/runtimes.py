@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +22,25 @@ Runner = Callable[["Tensor"], "Tensor"]
 def load(target: str, path: Path, spec: GraphSpec) -> Runner:
     """Loads one network; the result maps a float32 input of batch size 1 to a float32 output.
 
-    Core ML packages run through `mil_reference` with fp16 rounding, since Core ML itself exists on Apple systems only.
+    Core ML packages run through `mil_reference` with fp16 rounding, since Core ML itself exists on Apple systems only; so do those
+    inside ExecuTorch programs.
+
+    Args:
+        target: a target's label, e.g. `android`.
+        path: the lowered file or directory.
+        spec: names and shapes of input and output.
 
     Raises:
-        UserError: the runtime refuses the file.
+        UserError: the runtime refuses the file, or none on this machine runs the target's files.
         ValueError: unknown target.
     """
-    loaders = {"android": _load_executorch, "ios": _load_coreml, "onnx": _load_onnx}
+    loaders = {
+        "android": _load_executorch,
+        "android-vulkan": _load_nowhere,
+        "ios": _load_coreml,
+        "ios-executorch": _load_coreml_delegate,
+        "onnx": _load_onnx,
+    }
     if target not in loaders:
         raise ValueError(f"unknown target {target!r}; valid: {', '.join(loaders)}")
     return loaders[target](path, spec)
@@ -54,6 +67,21 @@ def _load_coreml(path: Path, spec: GraphSpec) -> Runner:
 
     program = MilProgram(path)
     return lambda value: program({spec.input.name: value})[spec.output.name]
+
+
+def _load_coreml_delegate(path: Path, spec: GraphSpec) -> Runner:
+    from export.lowering.coreml_delegate import unpack
+    from export.mil_reference import MilProgram
+
+    with tempfile.TemporaryDirectory(prefix="textedit-delegate-") as scratch, _named(path):
+        program = MilProgram(unpack(path.read_bytes(), Path(scratch)))
+    # ExecuTorch passes tensors by position, the package has names of its own.
+    (source,) = program.input_names
+    return lambda value: next(iter(program({source: value}).values()))
+
+
+def _load_nowhere(path: Path, spec: GraphSpec) -> Runner:
+    raise UserError(f"{spec.part} cannot be run here: {path.name} was lowered for a backend that only a device has (verify: --unproven)")
 
 
 def _load_onnx(path: Path, spec: GraphSpec) -> Runner:

@@ -14,19 +14,23 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.graphs import GraphSpec, trace
+from export.graphs import GraphSpec, trace, trace_batches
 from export.lowering.palette import palettise
 from export.lowering.result import Lowered, count
+from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, fx
+    from torch.export import ExportedProgram
 
 _VOLATILE_METADATA = ("com.github.apple.coremltools.conversion_date",)
 PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
 _DEBUG_FILES = ("executorch_debug_handle_mapping.json",)
 
 
-def lower(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str, destination: Path) -> Lowered:
+def lower(
+    graph: fx.GraphModule, example: Tensor, spec: GraphSpec, precision: str, destination: Path, batch_sizes: tuple[int, ...] = (1,)
+) -> Lowered:
     """Writes `graph` as an .mlpackage directory with float32 input and output.
 
     Args:
@@ -37,9 +41,13 @@ def lower(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str, de
             palette6, palette4 (so many bits per weight, one palette per layer) or w8a8, whose convolutions `graph` brings quantized
             with their activations and whose other weights become int8 here.
         destination: directory to make.
+        batch_sizes: how many inputs the package takes at once; 1 is one of them, and the default.
+
+    Raises:
+        UserError: an operation of the graph is tied to one input.
     """
-    with _quiet():
-        model = _convert(graph, example, spec, precision)
+    with quiet_conversion():
+        model = _convert(graph, example, spec, precision, batch_sizes)
         with tempfile.TemporaryDirectory(prefix="textedit-coreml-") as scratch:
             package = Path(scratch) / "model.mlpackage"
             model.save(str(package))
@@ -49,13 +57,14 @@ def lower(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str, de
         return Lowered(count(_operations(model)))
 
 
-def _convert(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str) -> Any:
+def _convert(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, precision: str, batch_sizes: tuple[int, ...]) -> Any:
     import coremltools as ct
     import numpy as np
 
+    program, shape = _traced(graph, example, spec, batch_sizes)
     model = ct.convert(
-        trace(graph, example).run_decompositions({}),
-        inputs=[ct.TensorType(name=spec.input.name, shape=spec.input.shape, dtype=np.float32)],
+        program.run_decompositions({}),
+        inputs=[ct.TensorType(name=spec.input.name, shape=shape, dtype=np.float32)],
         outputs=[ct.TensorType(name=spec.output.name, dtype=np.float32)],
         convert_to="mlprogram",
         minimum_deployment_target=ct.target.iOS17,
@@ -65,6 +74,23 @@ def _convert(graph: nn.Module, example: Tensor, spec: GraphSpec, precision: str)
     if precision in PALETTE_BITS:
         return _weights_as_palette(model, PALETTE_BITS[precision])
     return _weights_as_int8(model) if precision in ("int8w", "w8a8") else model
+
+
+def _traced(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, batch_sizes: tuple[int, ...]) -> tuple[ExportedProgram, Any]:
+    """The traced program, and the shapes of its input: one, or a list of those allowed. The Neural Engine takes no open range."""
+    import coremltools as ct
+
+    from export.rewrites.batch import free_batch
+
+    if batch_sizes == (1,):
+        return trace(graph, example), spec.input.shape
+    shapes = [[size, *spec.input.shape[1:]] for size in batch_sizes]
+    enumerated = ct.EnumeratedShapes(shapes=shapes, default=list(spec.input.shape))
+    try:
+        return trace_batches(free_batch(graph), example, max(batch_sizes)), enumerated
+    except Exception as error:  # noqa: BLE001 - tracing raises whatever the operation that refuses a batch raises
+        reason = f"{type(error).__name__}: {str(error)[:200]}"
+        raise UserError(f"{spec.part} cannot take several faces at once; leave --batch-sizes out ({reason})") from None
 
 
 def _weights_as_int8(model: Any) -> Any:
@@ -112,7 +138,7 @@ def _operations(model: Any) -> list[str]:
 
 
 @contextlib.contextmanager
-def _quiet() -> Iterator[None]:
+def quiet_conversion() -> Iterator[None]:
     """Silences progress bars and version notices, which the SDK writes to stderr."""
     previous = logging.root.manager.disable
     logging.disable(logging.ERROR)

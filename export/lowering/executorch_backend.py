@@ -1,11 +1,13 @@
-"""ExecuTorch with the XNNPACK delegate, and a refusal to leave heavy operations behind."""
+"""ExecuTorch with one accelerated backend, and a refusal to leave heavy operations behind."""
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.lowering.coreml_backend import quiet_conversion
 from export.lowering.result import Lowered, count
 from export.lowering.static_int8 import bare_trace, module_path, quiet
 from textedit_core.errors import UserError
@@ -13,6 +15,7 @@ from textedit_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
+XNNPACK, VULKAN, CORE_ML = "XNNPACK", "Vulkan", "Core ML"
 # Left to the portable interpreter, one of these costs seconds per photo: 65 s against 0.1 s for one StyleGAN2 at 256 px.
 HEAVY = ("convolution", "conv2d", "conv_transpose2d", "linear", "addmm", "mm", "bmm")
 # Tuple access and the call of the delegate itself: no arithmetic of their own.
@@ -20,7 +23,9 @@ _STRUCTURE = ("getitem", "executorch_call_delegate", "alloc")
 _BOOKKEEPING = (*_STRUCTURE, "quantized_decomposed", "dim_order_ops")
 
 
-def lower(graph: nn.Module, example: Tensor, destination: Path, part: str) -> Lowered:
+def lower(
+    graph: nn.Module, example: Tensor, destination: Path, part: str, backend: str = XNNPACK, precision: str = "fp32"
+) -> Lowered:
     """Writes `graph` (float or already quantized) as a .pte program with one method, `forward`.
 
     Args:
@@ -28,20 +33,46 @@ def lower(graph: nn.Module, example: Tensor, destination: Path, part: str) -> Lo
         example: float32 input that fixes the shapes.
         destination: file to write.
         part: the name used in errors.
+        backend: XNNPACK, Vulkan or Core ML.
+        precision: fp32, or fp16 arithmetic, which Vulkan and Core ML choose themselves; XNNPACK follows `graph`.
 
     Raises:
         UserError: a convolution or linear layer is not delegated; the message names it and its module.
+        ValueError: unknown backend.
     """
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    with quiet():
-        edge = to_edge_transform_and_lower(bare_trace(graph, example), partitioner=[XnnpackPartitioner()])
+    with quiet(), quiet_conversion() if backend == CORE_ML else contextlib.nullcontext():
+        edge = to_edge_transform_and_lower(bare_trace(graph, example), partitioner=[_partitioner(backend, precision)])
         lowered = _delegation(edge.exported_program().graph_module)
-        _refuse_heavy(edge.exported_program().graph_module, part)
+        _refuse_heavy(edge.exported_program().graph_module, part, backend)
         program = edge.to_executorch()
         destination.write_bytes(program.buffer)
     return dataclasses.replace(lowered, planned_bytes=_planned_bytes(program))
+
+
+def _partitioner(backend: str, precision: str) -> Any:
+    if backend == XNNPACK:
+        from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
+
+        return XnnpackPartitioner()
+    if backend == VULKAN:
+        from executorch.backends.vulkan.partitioner.vulkan_partitioner import VulkanPartitioner
+
+        return VulkanPartitioner({"force_fp16": precision == "fp16"})
+    if backend == CORE_ML:
+        return _coreml_partitioner(precision)
+    raise ValueError(f"unknown backend {backend!r}; valid: {XNNPACK}, {VULKAN}, {CORE_ML}")
+
+
+def _coreml_partitioner(precision: str) -> Any:
+    import coremltools as ct
+    from executorch.backends.apple.coreml.compiler import CoreMLBackend
+    from executorch.backends.apple.coreml.partition import CoreMLPartitioner
+
+    rounding = ct.precision.FLOAT16 if precision == "fp16" else ct.precision.FLOAT32
+    specs = CoreMLBackend.generate_compile_specs(minimum_deployment_target=ct.target.iOS17, compute_precision=rounding)
+    return CoreMLPartitioner(compile_specs=specs)
 
 
 def _delegation(graph_module: fx.GraphModule) -> Lowered:
@@ -75,10 +106,10 @@ def _op_name(node: fx.Node) -> str:
     return name.removeprefix("aten.").split(".")[0]
 
 
-def _refuse_heavy(graph_module: fx.GraphModule, part: str) -> None:
+def _refuse_heavy(graph_module: fx.GraphModule, part: str, backend: str) -> None:
     for node in _undelegated(graph_module):
         if _op_name(node) in HEAVY:
             raise UserError(
-                f"{part}: {_op_name(node)} of module {module_path(node)!r} is not delegated to XNNPACK and would run in the "
+                f"{part}: {_op_name(node)} of module {module_path(node)!r} is not delegated to {backend} and would run in the "
                 f"portable interpreter; use constant weights and a supported form"
             )

@@ -9,11 +9,18 @@ from pathlib import Path
 import pytest
 
 from export.manifest import Manifest, parse, serialise
-from tests.export.test_manifest import sample, vector_sample
+from tests.export.test_manifest import compute_units_sample, sample, unproven_sample, vector_sample
 from textedit_core.errors import UserError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "contracts" / "manifest"
 VERDICTS: dict[str, str | None] = json.loads((SAMPLES / "verdicts.json").read_text("utf8"))
+
+VALID = {
+    "valid.json": sample,
+    "vector.json": vector_sample,
+    "compute_units.json": compute_units_sample,
+    "parity_not_run.json": unproven_sample,
+}
 
 
 def test_every_sample_has_a_verdict() -> None:
@@ -30,6 +37,6 @@ def test_verdict(name: str) -> None:
         parse(raw, name)
 
 
-@pytest.mark.parametrize(("name", "made"), [("valid.json", sample), ("vector.json", vector_sample)])
+@pytest.mark.parametrize(("name", "made"), VALID.items())
 def test_the_valid_samples_are_what_this_version_writes(name: str, made: Callable[[], Manifest]) -> None:
     assert (SAMPLES / name).read_bytes() == serialise(made())

@@ -70,6 +70,38 @@ def vector_sample() -> Manifest:
     return replace(one, parts=(*one.parts[:-1], shared, one.parts[-1]), prompts=(*one.prompts, sketch), files=(*one.files, *files))
 
 
+def _made_for(target: str, runtime: RuntimeEntry, suffix: str) -> Manifest:
+    """The sample for another target, its networks named accordingly."""
+    one = sample()
+    return replace(
+        one,
+        target=target,
+        runtime=runtime,
+        parts=tuple(replace(part, file=part.file.replace(".onnx", suffix)) for part in one.parts),
+        prompts=tuple(replace(prompt, file=prompt.file.replace(".onnx", suffix)) for prompt in one.prompts),
+        files=tuple(replace(file, path=file.path.replace(".onnx", suffix)) for file in one.files),
+    )
+
+
+def compute_units_sample() -> Manifest:
+    """Core ML packages with the compute units that an app should ask for, two of which take several faces at once."""
+    one = _made_for("ios", RuntimeEntry("Core ML", "1.0", "ML Program", "iOS 17.0"), ".mlpackage/Manifest.json")
+    units = ("cpuAndNeuralEngine", "cpuOnly", "all")
+    parts = tuple(
+        replace(part, file=part.file.removesuffix("/Manifest.json"), compute_units=unit)
+        for part, unit in zip(one.parts, units, strict=True)
+    )
+    prompts = tuple(replace(prompt, file=prompt.file.removesuffix("/Manifest.json")) for prompt in one.prompts)
+    batched = tuple(replace(part, batch_sizes=(1, 2, 4)) if part.part != "editors/smile" else part for part in parts)
+    return replace(one, parts=batched, prompts=prompts)
+
+
+def unproven_sample() -> Manifest:
+    """Programs that nothing on the exporting machine could run."""
+    one = _made_for("android", RuntimeEntry("ExecuTorch", "1.0", "Vulkan", "any"), ".pte")
+    return replace(one, parts=tuple(replace(part, parity=None, undelegated={}) for part in one.parts))
+
+
 def changed(edit: Callable[[dict[str, Any]], None]) -> bytes:
     """The sample's bytes after an edit, with a digest that fits again."""
     values = json.loads(serialise(sample()))
@@ -80,7 +112,7 @@ def changed(edit: Callable[[dict[str, Any]], None]) -> bytes:
     return blank.replace(b'"manifest_sha256": ""', f'"manifest_sha256": "{digest}"'.encode())
 
 
-@pytest.mark.parametrize("made", [sample, vector_sample])
+@pytest.mark.parametrize("made", [sample, vector_sample, compute_units_sample, unproven_sample])
 def test_round_trip(made: Callable[[], Manifest]) -> None:
     assert parse(serialise(made()), "bundle.json") == made()
     assert serialise(parse(serialise(made()), "bundle.json")) == serialise(made())
@@ -117,6 +149,11 @@ def test_every_flipped_byte_is_noticed() -> None:
         (lambda v: v["files"].append(v["files"][0]), "lists a file twice"),
         (lambda v: v["files"].append({**v["files"][0], "path": "models/ENCODER.onnx"}), "lists a file twice"),
         (lambda v: v["files"][0].update(bytes=-1), "breaks the bundle schema at files/0/bytes"),
+        (lambda v: v["parts"][0].update(compute_units="gpu"), "breaks the bundle schema at parts/0/compute_units"),
+        (lambda v: v["parts"][0].update(compute_units=None), "breaks the bundle schema at parts/0/compute_units"),
+        (lambda v: v["parts"][0].update(batch_sizes=[1]), "breaks the bundle schema at parts/0/batch_sizes"),
+        (lambda v: v["parts"][0].update(batch_sizes=[2, 4]), "breaks the bundle schema at parts/0/batch_sizes"),
+        (lambda v: v["parts"][0].pop("parity"), "breaks the bundle schema at parts/0"),
         (lambda v: v.update(target="symbian"), "breaks the bundle schema at target"),
     ],
 )

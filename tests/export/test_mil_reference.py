@@ -49,6 +49,7 @@ CASES: dict[str, Callable[..., Tensor]] = {
     "pooling": lambda m, x: F.avg_pool2d(x, 2),
     "nearest": lambda m, x: F.interpolate(x, scale_factor=2.0, mode="nearest"),
     "pixel shuffle": lambda m, x: F.pixel_shuffle(x, 2),
+    "padding": lambda m, x: F.pad(x, (0, 1, 2, 3, 4, 5), value=0.5),
     "shapes": lambda m, x: torch.cat([x[:, 1:3], x[:, :1].transpose(2, 3), x[:, -1:].squeeze(1).unsqueeze(1)], 1).flatten(2),
     "linear": lambda m, x: m.linear(x) @ x[:, :, :6, :5] / 2.0,
 }
