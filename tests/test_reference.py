@@ -9,15 +9,21 @@ import pytest
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from export.__main__ import main as export_main
 from textedit_core.__main__ import main as core_main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
+from textedit_core.config import TextEditorTraining
 from textedit_core.judges.store import SHIPPED as JUDGES
 from textedit_core.latents import apply_edit
 from textedit_core.pixels import open_photo
+from textedit_core.training.prompt_space import prompt_space, split_texts, understood
 
-PROMPTS = ("smile", "child", "sketch", "cartoon", "aged", "glasses", "surprised", "angry", "eyes_closed", "grey")
+PROMPTS = (
+    *("smile", "child", "sketch", "cartoon", "aged", "glasses"),
+    *("surprised", "laughing", "angry", "eyes_closed", "grey", "black_hair"),
+)
 FACES = 16
 # What an app and a repository can carry; docs/training.md states them.
 SHIPPED_MB, TRAINING_ONLY_MB = 20.0, 25.0
@@ -59,7 +65,7 @@ def test_ships_with_prompts_faces_card_and_metrics(reference: Checkpoint) -> Non
 
 def test_weights_stay_within_their_budget(reference: Checkpoint) -> None:
     sizes = {name: entry["bytes"] / 1e6 for name, entry in reference.files.items() if name.endswith(".safetensors")}
-    shipped = sum(size for name, size in sizes.items() if name.startswith(("encoder", "decoder", "editors/")))
+    shipped = sum(size for name, size in sizes.items() if name.startswith(("encoder", "decoder", "editors/", "text_editor")))
     judges = sum(path.stat().st_size / 1e6 for path in JUDGES.glob("*.safetensors"))
     assert shipped <= SHIPPED_MB
     assert sizes["clip.safetensors"] + sizes["identity.safetensors"] + judges <= TRAINING_ONLY_MB
@@ -86,6 +92,16 @@ def test_edit_moves_most_faces_towards_the_text(reference: Checkpoint, w_plus: T
     edited = decoder(apply_edit(w_plus, reference.load_editor(prompt)(w_plus), entry.strength_default)).clamp(-1, 1)
     text = clip.encode_text([entry.text])[0]
     assert ((clip.encode_image(edited) - clip.encode_image(reconstruction)) @ text > 0).float().mean() > 0.5
+
+
+def test_text_editor_serves_texts_that_it_was_never_shown(reference: Checkpoint, w_plus: Tensor, reconstruction: Tensor) -> None:
+    clip, decoder, editor = reference.load_clip(), reference.load_decoder(), reference.load_text_editor()
+    _, unseen = split_texts(understood(prompt_space(), clip.tokenizer), TextEditorTraining().heldout_every)
+    texts = unseen[:: len(unseen) // FACES][:FACES]
+    way = clip.encode_text([each.text for each in texts]) - clip.encode_text([each.neutral_text for each in texts])
+    edited = decoder(apply_edit(w_plus, editor(w_plus, normalize(way, dim=-1)), 1.0)).clamp(-1, 1)
+    moved = (clip.encode_image(edited) - clip.encode_image(reconstruction)) * way
+    assert (moved.sum(-1) > 0).float().mean() > 0.5
 
 
 def test_edit_command_needs_nothing_but_a_photo(reference: Checkpoint, tmp_path: Path) -> None:
