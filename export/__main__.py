@@ -65,6 +65,7 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
     _checkpoint_flag(parser)
     parser.add_argument("--precision", metavar="P", help=f"first is the default; {precisions}")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for NAME-TARGET.textedit (default: bundles)")
+    parser.add_argument("--embed", type=Path, metavar="PROJECT", help="also put the bundle into this app project, e.g. ios_demo")
     parser.add_argument("--parity-faces", type=int, metavar="N", help="held-out faces to measure on (default: 8)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     _sign_flag(parser)

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 def run_export(options: Namespace) -> dict[str, Any]:
     """Builds bundles, or with --dry-run only plans them."""
+    from export.embed import embed, require_project
     from export.pipeline import export, plan
     from export.progress import StageProgress
 
     request = _request(options)
+    if options.embed is not None:
+        require_project(request.target, options.embed)
     if options.dry_run:
         _, plans = plan(request)
         return {"plan": [_planned(each) for each in plans]}
     with StageProgress() as progress:
         made = export(request, progress)
-    return {"bundles": [_summary(path, manifest) for path, manifest in made]}
+    summary: dict[str, Any] = {"bundles": [_summary(path, manifest) for path, manifest in made]}
+    if options.embed is not None:
+        summary["embedded"] = str(embed(made[0][0], options.embed))
+    return summary
 
 
 def run_verify(options: Namespace) -> dict[str, Any]:

@@ -84,7 +84,8 @@ def _signature_case(name: str, key: str, message: bytes, signature: bytes, valid
     return {"name": name, "public_key": key, "message": _text(message), "signature": _text(signature), "valid": valid}
 
 
-def _folder(root: Path, files: Files, links: dict[str, str] | None = None) -> Path:
+def write_folder(root: Path, files: Files, links: dict[str, str] | None = None) -> Path:
+    """Makes a folder of these files and links, and returns it."""
     for path, raw in files.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_bytes(raw)
@@ -100,12 +101,13 @@ def _files(root: Path) -> Files:
 
 def _sealed(manifest: Manifest, files: Files, key: Any | None = None) -> Files:
     with tempfile.TemporaryDirectory() as folder:
-        root = _folder(Path(folder), {path: raw for path, raw in files.items() if path not in (MANIFEST_FILE, SIGNATURE_FILE)})
+        root = write_folder(Path(folder), {path: raw for path, raw in files.items() if path not in (MANIFEST_FILE, SIGNATURE_FILE)})
         seal(root, manifest, key)
         return _files(root)
 
 
-def _ios(manifest: Manifest) -> Manifest:
+def as_ios(manifest: Manifest) -> Manifest:
+    """The same for target ios, its networks directories as Core ML packages are."""
     parts = tuple(replace(part, file=f"models/{part.part}.mlpackage") for part in manifest.parts)
     files = {part.part: part.file for part in parts}
     prompts = tuple(replace(prompt, file=files[prompt.part]) for prompt in manifest.prompts)
@@ -126,7 +128,8 @@ def _contents(manifest: Manifest) -> Files:
     return files
 
 
-def _bundle(manifest: Manifest, key: Any | None = None) -> Files:
+def bundle_files(manifest: Manifest, key: Any | None = None) -> Files:
+    """A sealed bundle that fits a manifest, by path."""
     return _sealed(manifest, _contents(manifest), key)
 
 
@@ -156,11 +159,11 @@ def _flipped(files: Files, path: str) -> Files:
 def bundles() -> dict[str, Any]:
     """Whole bundles: taken, or refused with a message that has these words in it."""
     vector, weight = "vectors/sketch.f32", "models/decoder.mlpackage/Data/weights/weight.bin"
-    manifest = _ios(vector_sample())
-    plain, small, signed = _bundle(manifest), _bundle(_ios(sample())), _bundle(manifest, OWNER)
+    manifest = as_ios(vector_sample())
+    plain, small, signed = bundle_files(manifest), bundle_files(as_ios(sample())), bundle_files(manifest, OWNER)
     owner, stranger = public_key_base64(OWNER), public_key_base64(STRANGER)
     not_finite = np.array([0.5, np.nan, 0.125, 1.0], "<f4").tobytes()
-    upside = _bundle(replace(manifest, prompts=tuple(replace(p, vector=None) for p in manifest.prompts)))
+    upside = bundle_files(replace(manifest, prompts=tuple(replace(p, vector=None) for p in manifest.prompts)))
     cases: list[tuple[str, Files, dict[str, str], str | None, str | None]] = [
         ("an own editor and a prompt as vector", plain, {}, None, None),
         ("own editors alone", small, {}, None, None),
@@ -217,7 +220,7 @@ def _hashes(files: Files) -> dict[str, str]:
 
 def _bundle_case(name: str, files: Files, links: dict[str, str], key: str | None, refused: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        root = _folder(Path(folder), files, links)
+        root = write_folder(Path(folder), files, links)
         _expect(name, refused, lambda: open_bundle(root, key).__enter__())
     return {"name": name, "files": _hashes(files), "links": links, "public_key": key, "refused": refused}
 
@@ -233,14 +236,14 @@ def _expect(name: str, refused: str | None, run: Callable[[], object]) -> None:
 
 def updates() -> dict[str, Any]:
     """An installed bundle and an update of it: what is installed afterwards, or why it is refused and all stays as it was."""
-    small, large = _ios(sample()), _ios(vector_sample())
-    installed, newer = _bundle(small), _bundle(large)
-    signed, signed_newer = _bundle(small, OWNER), _bundle(large, OWNER)
+    small, large = as_ios(sample()), as_ios(vector_sample())
+    installed, newer = bundle_files(small), bundle_files(large)
+    signed, signed_newer = bundle_files(small, OWNER), bundle_files(large, OWNER)
     fresh = {path: raw for path, raw in newer.items() if installed.get(path) != raw}
     signed_fresh = {path: raw for path, raw in signed_newer.items() if signed.get(path) != raw}
     vector = "vectors/sketch.f32"
     owner, stranger = public_key_base64(OWNER), public_key_base64(STRANGER)
-    by_stranger = _bundle(large, STRANGER)
+    by_stranger = bundle_files(large, STRANGER)
     cases: list[tuple[str, Files, Files, str | None, str | None]] = [
         ("a prompt more, whole bundle", installed, newer, None, None),
         ("a prompt more, changed files alone", installed, fresh, None, None),
@@ -257,15 +260,15 @@ def updates() -> dict[str, Any]:
         ("a file that is not listed", installed, {**fresh, "models/extra.bin": b"x"}, None, "not listed in bundle.json"),
         ("no manifest", installed, _without(fresh, MANIFEST_FILE), None, "is not a bundle"),
         ("damaged manifest", installed, _flipped(fresh, MANIFEST_FILE), None, "bundle.json"),
-        ("another model", installed, _bundle(replace(large, name="other")), None, "the update is for other"),
-        ("another target", installed, _bundle(replace(large, target="android")), None, "the update is for demo on android"),
+        ("another model", installed, bundle_files(replace(large, name="other")), None, "the update is for other"),
+        ("another target", installed, bundle_files(replace(large, target="android")), None, "the update is for demo on android"),
     ]
     return {"contents": _by_hash(*(files for case in cases for files in case[1:3])), "cases": [_update_case(*c) for c in cases]}
 
 
 def _update_case(name: str, installed: Files, update: Files, key: str | None, refused: str | None) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        root, source = _folder(Path(folder, "installed.textedit"), installed), _folder(Path(folder, "update"), update)
+        root, source = write_folder(Path(folder, "installed.textedit"), installed), write_folder(Path(folder, "update"), update)
         _expect(name, refused, lambda: apply_update(root, source, key))
         after = _files(root)
     assert refused is None or after == installed, name
