@@ -1,3 +1,5 @@
+import Foundation
+
 /// Why a bundle or an update of one is refused, in one line that names the file at fault.
 public struct BundleError: Error, Equatable, CustomStringConvertible {
     /// What was wrong, for code that treats some refusals differently.
@@ -25,4 +27,9 @@ public struct BundleError: Error, Equatable, CustomStringConvertible {
         self.kind = kind
         self.description = description
     }
+}
+
+extension BundleError: LocalizedError {
+    /// The same as `description`.
+    public var errorDescription: String? { description }
 }

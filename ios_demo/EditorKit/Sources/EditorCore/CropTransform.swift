@@ -59,6 +59,11 @@ public struct CropTransform: Equatable, Sendable {
         axis = SIMD2(Double(side), 0)
     }
 
+    /// The same crop of the same photo in another size, e.g. a preview of it.
+    public func scaled(by factor: Double) -> CropTransform {
+        CropTransform(origin: factor * origin, axis: factor * axis)
+    }
+
     /// Side of the crop in photo pixels.
     public var side: Double { axis.length }
 

@@ -39,6 +39,13 @@ public struct EditorBundle: Sendable {
     /// Where a listed file, or the directory of a Core ML package, lies on this device.
     public func url(_ path: String) -> URL { root.appending(path: path) }
 
+    /// What tells one version of a network from another: a hash of the hashes of its files.
+    public func digest(of part: Manifest.Part) -> String {
+        let files = manifest.files.filter { $0.path == part.file || $0.path.hasPrefix(part.file + "/") }
+        let lines = files.sorted { $0.path < $1.path }.map { "\($0.sha256) \($0.path.dropFirst(part.file.count))\n" }
+        return Digest.sha256(Data(lines.joined().utf8))
+    }
+
     /// The manifest of a bundle directory, checked by itself; no other file is looked at.
     static func manifest(at root: URL) throws(BundleError) -> Manifest {
         try Manifest(parsing: try manifestData(root, try sizes(below: root)))

@@ -1,3 +1,5 @@
+import Foundation
+
 /// Runs the networks of one bundle.
 public protocol EditorEngine: Sendable {
     /// Runs a network once.
@@ -32,4 +34,9 @@ public enum EditError: Error, Equatable, CustomStringConvertible {
         case .notFinite(let part): "\(part) gives values that are not finite"
         }
     }
+}
+
+extension EditError: LocalizedError {
+    /// The same as `description`.
+    public var errorDescription: String? { description }
 }

@@ -4,6 +4,15 @@ extension RGBImage {
     // Pixels of context around the crop for the bicubic filter.
     private static let context = 3.0
 
+    /// A smaller copy whose longer side has this many pixels; the image itself if it has no more.
+    public func fitting(longerSide: Int) -> RGBImage {
+        let factor = Double(longerSide) / Double(max(width, height))
+        let whole = PixelBox(low: .zero, high: SIMD2(Double(width), Double(height)), width: width, height: height)
+        guard factor < 1, let whole else { return self }
+        let side = { (length: Int) in max(1, Int((Double(length) * factor).rounded())) }
+        return RGBImage(raster.resized(whole, toWidth: side(width), height: side(height)))
+    }
+
     /// Cuts an aligned face out of a photo. Where the crop leaves the photo, the photo is mirrored at its edge.
     ///
     /// - Parameters:

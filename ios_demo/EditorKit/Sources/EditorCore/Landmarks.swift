@@ -1,3 +1,5 @@
+import Foundation
+
 /// Five points of a face in pixels of the upright photo, origin at its top left corner; left and right as seen in the picture.
 public struct Landmarks: Equatable, Sendable {
     /// The order of the points in a bundle's template.
@@ -56,4 +58,9 @@ public enum AlignmentError: Error, Equatable, CustomStringConvertible {
         case .tooLarge(let side): "landmarks ask for a crop of \(side.rounded()) px; check them"
         }
     }
+}
+
+extension AlignmentError: LocalizedError {
+    /// The same as `description`.
+    public var errorDescription: String? { description }
 }

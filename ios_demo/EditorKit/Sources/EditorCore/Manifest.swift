@@ -76,6 +76,20 @@ public struct Manifest: Equatable, Sendable {
         public let input: TensorSpec
         /// Its only output.
         public let output: TensorSpec
+        /// What Core ML should be allowed to use; nil where the bundle gives no advice.
+        public let computeUnits: ComputeUnits?
+    }
+
+    /// The parts of a chip that Core ML may use, named as in `MLComputeUnits`.
+    public enum ComputeUnits: String, Sendable {
+        /// Whatever Core ML finds best.
+        case all
+        /// All but the GPU, which the app may need for itself.
+        case cpuAndNeuralEngine
+        /// All but the Neural Engine.
+        case cpuAndGPU
+        /// The processor alone.
+        case cpuOnly
     }
 
     /// One edit that the user can choose.

@@ -165,7 +165,7 @@ extension Manifest.Part {
     ]
 
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
-        let fields = try Fields(json, at: path, names: Self.names)
+        let fields = try Fields(json, at: path, names: Self.names, optional: ["compute_units", "batch_sizes"])
         part = try fields.string("part") {
             $0.wholeMatch(of: /encoder|decoder|text_editor|editors\/[a-z0-9][a-z0-9_-]{0,63}/) != nil
         }
@@ -174,6 +174,8 @@ extension Manifest.Part {
         _ = try fields.integer("bytes", in: 1...Int(Int32.max))
         input = try fields.value("input", Manifest.TensorSpec.init)
         output = try fields.value("output", Manifest.TensorSpec.init)
+        computeUnits = fields.has("compute_units") ? try fields.choice("compute_units") : nil
+        if fields.has("batch_sizes") { _ = try fields.shape("batch_sizes") }
     }
 }
 

@@ -50,6 +50,18 @@ struct GeometryTests {
         #expect((point - SIMD2(0.3, 0.9)).length < 1e-12)
     }
 
+    @Test func aPreviewShowsTheSameFace() throws {
+        let vectors: Pastes = try Contracts.load("pastes.json")
+        let photo = vectors.photo.image
+        #expect(photo.fitting(longerSide: photo.width) == photo)
+        let preview = photo.fitting(longerSide: photo.width / 2)
+        #expect(preview.width == photo.width / 2 && preview.height == photo.height / 2)
+        let transform = CropTransform(origin: SIMD2(4, 6), axis: SIMD2(12, 4))
+        let half = transform.scaled(by: 0.5)
+        #expect(half.side == transform.side / 2)
+        #expect(half.photoPoint(SIMD2(0.5, 0.5)) == transform.photoPoint(SIMD2(0.5, 0.5)) / 2)
+    }
+
     struct Crops: Decodable {
         struct Case: Decodable {
             let name: String

@@ -89,6 +89,17 @@ struct TrustTests {
     }
 }
 
+@Suite("What compiled networks are kept by")
+struct PartDigestTests {
+    @Test func everyNetworkHasADigestOfItsOwnFilesAlone() async throws {
+        let digests = try await withBundle { bundle in bundle.manifest.parts.map(bundle.digest) }
+        #expect(Set(digests).count == digests.count)
+        // The bundle without the vector prompt holds the same files for the networks that both have.
+        let others = try await withBundle("own editors alone") { bundle in bundle.manifest.parts.map(bundle.digest) }
+        #expect(others.count == 3 && Set(others).isSubset(of: digests))
+    }
+}
+
 /// What files of the vectors hold, by the start of their hash.
 struct Contents: Decodable {
     let texts: [String: String]
