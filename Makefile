@@ -23,7 +23,7 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/pip
 	touch $@
 
 $(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/pip
-	$(VENV)/bin/pip install --quiet --editable '.[dev,render,distributed]'
+	$(VENV)/bin/pip install --quiet --editable '.[dev,render,plots,distributed]'
 	touch $@ $(VENV)/.installed
 
 clean:

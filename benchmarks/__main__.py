@@ -1,150 +1,196 @@
-"""python -m benchmarks {latency,operations,peers,render,train}: flags become a typed call; no logic lives here."""
+"""python -m benchmarks COMMAND: flags become a typed request; no logic lives here."""
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
+import importlib
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from benchmarks.request import LatencyRequest, OperationsRequest, PeersRequest, RenderRequest, TrainSpeedRequest
+from benchmarks.request import (
+    DecoderRequest,
+    EditRequest,
+    ExportSpeedRequest,
+    LatencyRequest,
+    OperationsRequest,
+    PeersRequest,
+    RenderRequest,
+    ReportRequest,
+    TrainSpeedRequest,
+)
 from textedit_core.errors import TexteditError
+
+
+@dataclasses.dataclass(frozen=True)
+class Command:
+    """One benchmark: the module whose `measure` takes the request, its help, and what each flag means; the defaults are the request's."""
+
+    module: str
+    request: type
+    text: str
+    flags: dict[str, str]
+
+
+_RUNTIME_COUNTS = {"threads": "threads of the runtime", "rounds": "timed rounds", "warmup": "untimed rounds before those"}
+_BUNDLE = {"bundle": "NAME.textedit of target android or onnx"}
+_CHECKPOINT = {"checkpoint": "checkpoint folder (default: the embedded reference)"}
+
+COMMANDS = {
+    "edit": Command(
+        "edit",
+        EditRequest,
+        "a full edit: time, shares and memory, beside the same with a StyleGAN2 in int8",
+        {
+            **_BUNDLE,
+            "prompt": "one of its prompts (default: the first)",
+            "peer": "preset of the path beside it",
+            **_RUNTIME_COUNTS,
+            "processes": "processes that memory is measured in",
+        },
+    ),
+    "decoder": Command(
+        "decoder",
+        DecoderRequest,
+        "the StyleGAN2 decoder by image side, threads and precision, against the roofline",
+        {"sizes": "sides in pixels", "threads": "counts of threads", "rounds": "timed rounds", "warmup": "untimed rounds before those"},
+    ),
+    "peers": Command(
+        "peers",
+        PeersRequest,
+        "one decoder in every runtime at hand, folded and naive, against the roofline",
+        {
+            "preset": "whose decoder, with random weights",
+            **_RUNTIME_COUNTS,
+            "naive_executorch": "leave out the slowest form, over a minute per image",
+        },
+    ),
+    "export": Command(
+        "exporting",
+        ExportSpeedRequest,
+        "seconds, peak memory and bytes of an export, by number of prompts and image side",
+        {
+            **_CHECKPOINT,
+            "target": "a target's name or all",
+            "counts": "numbers of prompts",
+            "sizes": "sides in pixels of StyleGAN2 with random weights (default: none)",
+            "parity_faces": "held-out faces to measure on",
+        },
+    ),
+    "latency": Command(
+        "latency", LatencyRequest, "each network of a bundle in its runtime, against PyTorch", {**_BUNDLE, **_CHECKPOINT, **_RUNTIME_COUNTS}
+    ),
+    "operations": Command(
+        "operations",
+        OperationsRequest,
+        "every kernel of one network of an android bundle",
+        {"bundle": "NAME.textedit of target android", "part": "encoder, decoder, text_editor or editors/ID", **_RUNTIME_COUNTS},
+    ),
+    "render": Command(
+        "render",
+        RenderRequest,
+        "images per second of the face renderer, and where the time goes",
+        {
+            "assets": "the asset tree or a packed copy of it (see docs/faces.md)",
+            "images": "timed images, of all processes",
+            "workers": "processes (default: one per core)",
+            "resolution": "side in pixels",
+        },
+    ),
+    "train": Command(
+        "train",
+        TrainSpeedRequest,
+        "images per second of editor training, against a plain loop of the published recipe",
+        {
+            **_CHECKPOINT,
+            "prompt": "one of its prompts",
+            "batch": "images per step",
+            "rounds": "timed steps of each loop, in turn",
+            "warmup": "untimed steps of each before those",
+            "threads": "threads of PyTorch",
+        },
+    ),
+}
+
+
+def _integers(text: str) -> tuple[int, ...]:
+    """1,2,3 as numbers."""
+    return tuple(int(each) for each in text.split(",") if each.strip())
+
+
+# How a flag's text becomes its value, by the type that the request states.
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "int": int,
+    "int | None": int,
+    "str": str,
+    "str | None": str,
+    "Path": Path,
+    "Path | None": Path,
+    "tuple[int, ...]": _integers,
+}
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line, runs the command and returns the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.run(options)
+        options.run(options)
     except TexteditError as error:
         print(f"error: {error}", file=sys.stderr)
         return error.exit_code
+    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
-    about = "Measure exported bundles, decoders in every runtime, the renderer and editor training on this machine."
+    about = "Measure exported bundles, decoders in every runtime, exports, the renderer and editor training on this machine."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
-    commands = parser.add_subparsers(required=True, metavar="{latency,operations,peers,render,train}")
-    latency = commands.add_parser("latency", help="time each network of a bundle in its runtime, against PyTorch")
-    latency.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android or onnx")
-    latency.add_argument("--checkpoint", type=Path, help="what the bundle was exported from (default: the embedded reference)")
-    defaults = {field.name: field.default for field in dataclasses.fields(LatencyRequest)}
-    for name, meaning in (("threads", "threads of either side"), ("iterations", "timed pairs of runs"), ("warmup", "runs before those")):
-        latency.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
-    latency.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
-    latency.set_defaults(run=_run_latency)
-    _add_operations(commands.add_parser("operations", help="time every kernel of one network of an android bundle"))
-    _add_peers(commands.add_parser("peers", help="time one decoder in every runtime at hand, folded and naive, beside the roofline"))
-    _add_render(commands.add_parser("render", help="images per second of the face renderer, and where the time goes"))
-    _add_train(commands.add_parser("train", help="images per second of editor training, against a plain loop of the published recipe"))
+    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join([*COMMANDS, 'report'])}}}")
+    for name, command in COMMANDS.items():
+        flags = commands.add_parser(name, help=command.text, description=command.text)
+        for field in dataclasses.fields(command.request):
+            _add_flag(flags, field, command.flags[field.name])
+        flags.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
+        flags.set_defaults(run=_measure, command=command)
+    report = commands.add_parser("report", help="results side by side, as tables and plots")
+    report.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="what --json wrote")
+    report.add_argument("--out", type=Path, default=ReportRequest.out, help="folder for report.md and its plots (default: %(default)s)")
+    report.set_defaults(run=_report)
     return parser
 
 
-def _add_operations(operations: argparse.ArgumentParser) -> None:
-    defaults = {field.name: field.default for field in dataclasses.fields(OperationsRequest)}
-    operations.add_argument("--bundle", type=Path, required=True, help="NAME.textedit of target android")
-    operations.add_argument("--part", default=defaults["part"], help="encoder, decoder, text_editor or editors/ID (default: %(default)s)")
-    for name, meaning in (("threads", "threads of the runtime"), ("iterations", "timed runs"), ("warmup", "runs before those")):
-        operations.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
-    operations.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
-    operations.set_defaults(run=_run_operations)
+def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], meaning: str) -> None:
+    if field.type == "bool":
+        parser.add_argument(f"--no-{_dashed(field.name)}", dest=field.name, action="store_false", help=meaning)
+        return
+    required = field.default is dataclasses.MISSING
+    default = None if required else field.default
+    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
+    text = meaning if required or shown in (None, "") else f"{meaning} (default: {shown})"
+    parser.add_argument(f"--{_dashed(field.name)}", type=_PARSERS[str(field.type)], required=required, default=default, help=text)
 
 
-def _add_peers(peers: argparse.ArgumentParser) -> None:
-    defaults = {field.name: field.default for field in dataclasses.fields(PeersRequest)}
-    peers.add_argument("--preset", default=defaults["preset"], help="whose decoder, with random weights (default: %(default)s)")
-    for name, meaning in (("threads", "threads of each form"), ("iterations", "timed rounds"), ("warmup", "rounds before those")):
-        peers.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
-    peers.add_argument(
-        "--no-naive-executorch", dest="naive_executorch", action="store_false", help="leave out the slowest form, over a minute per image"
-    )
-    peers.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
-    peers.set_defaults(run=_run_peers)
+def _dashed(name: str) -> str:
+    return name.replace("_", "-")
 
 
-def _add_render(render: argparse.ArgumentParser) -> None:
-    defaults = {field.name: field.default for field in dataclasses.fields(RenderRequest)}
-    render.add_argument("--assets", type=Path, required=True, help="the asset tree or a packed copy of it (see docs/faces.md)")
-    render.add_argument("--images", type=int, default=defaults["images"], help="timed images, of all processes (default: %(default)s)")
-    render.add_argument("--workers", type=int, help="processes (default: one per core)")
-    render.add_argument("--resolution", type=int, default=defaults["resolution"], help="side in pixels (default: %(default)s)")
-    render.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
-    render.set_defaults(run=_run_render)
+def _measure(options: argparse.Namespace) -> None:
+    from benchmarks.results import write_document
+    from benchmarks.tables import text_table
+
+    command: Command = options.command
+    request = command.request(**{field.name: getattr(options, field.name) for field in dataclasses.fields(command.request)})
+    document = importlib.import_module(f"benchmarks.{command.module}").measure(request)
+    print(text_table(document))
+    if options.json is not None:
+        write_document(document, options.json)
 
 
-def _add_train(train: argparse.ArgumentParser) -> None:
-    defaults = {field.name: field.default for field in dataclasses.fields(TrainSpeedRequest)}
-    train.add_argument("--checkpoint", type=Path, help="whose networks and sample faces are used (default: the embedded reference)")
-    train.add_argument("--prompt", default=defaults["prompt"], help="one of its prompts (default: %(default)s)")
-    meanings = {
-        "batch": "images per step",
-        "steps": "timed steps of each loop, taken in turn",
-        "warmup": "untimed steps of each before those",
-        "threads": "threads of PyTorch",
-    }
-    for name, meaning in meanings.items():
-        train.add_argument(f"--{name}", type=int, default=defaults[name], help=f"{meaning} (default: %(default)s)")
-    train.add_argument("--json", type=Path, dest="out", help="also write the results to this file")
-    train.set_defaults(run=_run_train)
+def _report(options: argparse.Namespace) -> None:
+    from benchmarks.report import write_report
 
-
-def _run_latency(options: argparse.Namespace) -> int:
-    from benchmarks.latency import format_table, measure
-    from benchmarks.results import write_results
-
-    request = LatencyRequest(options.bundle, options.checkpoint, options.threads, options.iterations, options.warmup)
-    results = measure(request)
-    print(format_table(results))
-    if options.out is not None:
-        write_results(results, options.out)
-    return 0
-
-
-def _run_operations(options: argparse.Namespace) -> int:
-    from benchmarks.operations import format_table, measure
-    from benchmarks.results import write_results
-
-    fields = [field.name for field in dataclasses.fields(OperationsRequest)]
-    results = measure(OperationsRequest(**{name: getattr(options, name) for name in fields}))
-    print(format_table(results))
-    if options.out is not None:
-        write_results(results, options.out)
-    return 0
-
-
-def _run_peers(options: argparse.Namespace) -> int:
-    from benchmarks.peers import format_table, measure
-    from benchmarks.results import write_results
-
-    fields = [field.name for field in dataclasses.fields(PeersRequest)]
-    results = measure(PeersRequest(**{name: getattr(options, name) for name in fields}))
-    print(format_table(results))
-    if options.out is not None:
-        write_results(results, options.out)
-    return 0
-
-
-def _run_render(options: argparse.Namespace) -> int:
-    from benchmarks.render import format_table, measure
-    from benchmarks.results import write_results
-
-    results = measure(RenderRequest(options.assets, options.images, options.workers, options.resolution))
-    print(format_table(results))
-    if options.out is not None:
-        write_results(results, options.out)
-    return 0
-
-
-def _run_train(options: argparse.Namespace) -> int:
-    from benchmarks.results import write_results
-    from benchmarks.train import format_table, measure
-
-    fields = [field.name for field in dataclasses.fields(TrainSpeedRequest)]
-    results = measure(TrainSpeedRequest(**{name: getattr(options, name) for name in fields}))
-    print(format_table(results))
-    if options.out is not None:
-        write_results(results, options.out)
-    return 0
+    print(write_report(ReportRequest(tuple(options.results), options.out)))
 
 
 if __name__ == "__main__":

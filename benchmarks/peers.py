@@ -1,4 +1,4 @@
-"""One decoder through every runtime at hand, in one run: folded and naive, against the machine's own roofline.
+"""One decoder through every runtime at hand, in one run: folded and naive, fp32 and int8, against the machine's own roofline.
 
 All forms are timed in turn, round after round, so that a change of the machine's speed meets all of them. Weights are random: times do
 not depend on them. Times of a desktop processor are not times of a phone.
@@ -7,189 +7,156 @@ not depend on them. Times of a desktop processor are not times of a phone.
 from __future__ import annotations
 
 import tempfile
-import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.request import PeersRequest
-from benchmarks.results import describe_host, spread, spread_cell, validate
-from benchmarks.roofline import roofline
-from textedit_core.errors import UsageError
+from benchmarks.results import Document, Recorder, require_counts
+from benchmarks.roofline import Layer, lower_layers, record_layers
+from benchmarks.sessions import lower_for_executorch, open_network
+from benchmarks.threads import torch_threads
+from benchmarks.timing import Timed, interleaved_times, stopwatch
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from export.graphs import GraphSpec
 
-SCHEMA_PATH = Path(__file__).with_name("peers.schema.json")
-NOTE = "times of this host's processor, not of a phone"
-REFERENCE = "ExecuTorch, folded int8"
+FOLDED_INT8 = "ExecuTorch, folded int8"
+FOLDED_FP32 = "ExecuTorch, folded fp32"
+NAIVE = "ExecuTorch, naive fp32"
+ONNX_NAIVE = "ONNX Runtime, naive fp32"
 # A form that takes longer is timed once and not warmed up: the naive export takes more than a minute for 256 px.
-SLOW_SECONDS = 5.0
-# Before each timed run: thread pools spin for a while after their work, at the expense of whatever runs next.
-PAUSE_SECONDS = 0.02
+SLOW_MS = 5000.0
 
 Run = Callable[["Tensor"], object]
 
 
-def measure(request: PeersRequest) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Subject:
+    """A decoder in the forms that runtimes take: as trained, as usually written, folded; and what it is fed with."""
+
+    decoder: nn.Module
+    naive: nn.Module
+    graph: fx.GraphModule
+    spec: GraphSpec
+    value: Tensor
+    gmac: float
+
+
+def measure(request: PeersRequest) -> Document:
     """Times every form of a preset's decoder.
 
     Returns:
-        What peers.schema.json describes: per form the spread of its times in ms, how many runs, and why a form is absent; GMAC; roofline.
+        A result document: the time of each form, why a form is absent, the roofline, and ratios against the goals of the export.
 
     Raises:
         UsageError: no such preset, or a count is below one.
     """
     import torch
 
-    for name, value in (("threads", request.threads), ("iterations", request.iterations), ("warmup", request.warmup)):
-        if value < 1:
-            raise UsageError(f"--{name} {value} is too small; give at least 1")
-    before = torch.get_num_threads()
-    torch.set_num_threads(request.threads)
-    try:
-        with tempfile.TemporaryDirectory(prefix="textedit-peers-") as scratch, torch.no_grad():
-            results = _measure(request, Path(scratch))
-    finally:
-        torch.set_num_threads(before)
-    validate(results, SCHEMA_PATH)
-    return results
+    require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup)
+    subject = random_decoder(request.preset)
+    recorder = Recorder("peers", {"model": request.preset, "random_weights": True}, asdict(request), ("torch", "executorch", "onnxruntime"))
+    recorder.measure("GMAC", "work", "GMAC", [subject.gmac])
+    with tempfile.TemporaryDirectory(prefix="textedit-peers-") as scratch, torch_threads(request.threads), torch.no_grad():
+        _record(recorder, subject, request, Path(scratch))
+    return recorder.finish()
 
 
-def _measure(request: PeersRequest, scratch: Path) -> dict[str, Any]:
+def random_decoder(preset_name: str) -> Subject:
+    """A preset's decoder with random weights.
+
+    Raises:
+        UsageError: no such preset.
+    """
     import torch
 
+    from benchmarks.naive_decoder import naive_copy
     from export.cost import macs_by_operation
     from export.fold import fold
     from export.graphs import DECODER, example_input, graph_spec
     from textedit_core.config import preset
     from textedit_core.decoder import build_decoder
 
-    config = preset(request.preset)
+    config = preset(preset_name)
     spec = graph_spec(DECODER, config)
     torch.manual_seed(0)
     decoder = build_decoder(config.decoder).eval()
-    value = torch.randn(spec.input.shape)
     graph = fold(decoder, example_input(spec))
-    runs, absent = _forms(decoder, graph, spec, value, request, scratch)
     gmac = sum(macs_by_operation(graph).values()) / 1e9
-    return {
-        "schema_version": 1,
-        "note": NOTE,
-        "preset": request.preset,
-        "gmac": gmac,
-        "host": describe_host(),
-        "versions": {name: version(name) for name in ("torch", "executorch", "onnxruntime")},
-        "settings": {"threads": request.threads, "iterations": request.iterations, "warmup": request.warmup},
-        "rows": [*_rows(runs, value, request), *({"form": form, "absent": reason} for form, reason in absent.items())],
-        "roofline": roofline(scratch, request.threads),
-    }
+    return Subject(decoder, naive_copy(decoder), graph, spec, torch.randn(spec.input.shape), gmac)
 
 
-def _forms(
-    decoder: nn.Module, graph: Any, spec: GraphSpec, value: Tensor, request: PeersRequest, scratch: Path
-) -> tuple[dict[str, Run], dict[str, str]]:
-    """What can be timed here, by name, and what cannot, with the reason."""
-    from benchmarks.naive_decoder import naive_copy
-    from export.lowering.static_int8 import quantize
+def _record(recorder: Recorder, subject: Subject, request: PeersRequest, scratch: Path) -> None:
+    runs = _runs(recorder, _makers(subject, request.threads, scratch), request)
+    layers = lower_layers(scratch)
+    timed = {form: stopwatch(run, subject.value) for form, run in runs.items()}
+    for name, layer in layers.items():
+        timed[name] = _layer_stopwatch(layer, request.threads)
+    times = interleaved_times(timed, request.rounds, request.warmup, SLOW_MS)
+    for form in runs:
+        recorder.measure(form, "one image", "ms", times[form], precision=form.split()[-1])
+    limits = record_layers(recorder, layers, times)
+    _conclude(recorder, subject.gmac, limits)
 
-    naive = naive_copy(decoder)
-    makers: dict[str, Callable[[], Run]] = {
-        REFERENCE: lambda: _executorch(quantize(graph, [value]), value, spec, scratch / "int8.pte", request.threads),
-        "ExecuTorch, folded fp32": lambda: _executorch(graph, value, spec, scratch / "fp32.pte", request.threads),
-        "ExecuTorch, naive fp32": lambda: _executorch(naive, value, spec, scratch / "naive.pte", request.threads),
-        "ONNX Runtime, folded fp32": lambda: _onnx(graph, value, spec, scratch / "folded.onnx", request.threads),
-        "ONNX Runtime, naive fp32": lambda: _onnx(naive, value, spec, scratch / "naive.onnx", request.threads),
-        "PyTorch eager, naive fp32": lambda: naive,
-        "PyTorch eager, project's form fp32": lambda: decoder,
-        "torch.compile, project's form fp32": lambda: _compiled(decoder, value),
-    }
-    runs, absent = {}, {}
+
+def _layer_stopwatch(layer: Layer, threads: int) -> Timed:
+    import torch
+
+    return stopwatch(open_network("android", layer.path, layer.spec, threads), torch.randn(layer.spec.input.shape))
+
+
+def _runs(recorder: Recorder, makers: Mapping[str, Callable[[], Run]], request: PeersRequest) -> dict[str, Run]:
+    """What can be timed here, by name; what cannot is noted with its reason."""
+    runs: dict[str, Run] = {}
     for form, make in makers.items():
-        if not request.naive_executorch and form == "ExecuTorch, naive fp32":
-            absent[form] = "left out by --no-naive-executorch"
+        if not request.naive_executorch and form.startswith("ExecuTorch, naive"):
+            recorder.lack(form, "left out by --no-naive-executorch")
             continue
         try:
             runs[form] = make()
         except Exception as error:  # noqa: BLE001 - a peer that does not work here is a result, not a failure
-            absent[form] = f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
-    return runs, absent
+            recorder.lack(form, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
+    return runs
 
 
-def _rows(runs: dict[str, Run], value: Tensor, request: PeersRequest) -> list[dict[str, Any]]:
-    slow = {form: first for form, first in ((form, _milliseconds(run, value)) for form, run in runs.items()) if first > 1000 * SLOW_SECONDS}
-    quick = {form: run for form, run in runs.items() if form not in slow}
-    times = interleaved_times(quick, value, request.iterations, request.warmup)
-    times.update({form: [first] for form, first in slow.items()})
-    reference = times.get(REFERENCE)
-    rows = []
-    for form in runs:
-        row: dict[str, Any] = {"form": form, "ms": spread(times[form]), "runs": len(times[form])}
-        if reference is not None:
-            pairs = zip(times[form], reference, strict=False)
-            row["over_reference"] = spread([mine / theirs for mine, theirs in pairs])
-        rows.append(row)
-    return rows
+def _makers(subject: Subject, threads: int, scratch: Path) -> dict[str, Callable[[], Run]]:
+    from export.lowering.static_int8 import quantize
+
+    value = subject.value
+
+    def executorch(module: nn.Module, name: str) -> Run:
+        lower_for_executorch(module, value, scratch / f"{name}.pte")
+        return open_network("android", scratch / f"{name}.pte", subject.spec, threads)
+
+    def onnx(module: nn.Module, precision: str, name: str) -> Run:
+        from export.lowering import onnx_backend
+
+        onnx_backend.lower(module, subject.spec, precision, [value], scratch / f"{name}.onnx")
+        return open_network("onnx", scratch / f"{name}.onnx", subject.spec, threads)
+
+    return {
+        FOLDED_INT8: lambda: executorch(quantize(subject.graph, [value]), "int8"),
+        FOLDED_FP32: lambda: executorch(subject.graph, "fp32"),
+        NAIVE: lambda: executorch(subject.naive, "naive"),
+        "ExecuTorch, naive int8": lambda: executorch(quantize(subject.naive, [value]), "naive_int8"),
+        "ONNX Runtime, folded fp32": lambda: onnx(subject.graph, "fp32", "folded"),
+        "ONNX Runtime, folded int8": lambda: onnx(subject.graph, "int8", "folded_int8"),
+        ONNX_NAIVE: lambda: onnx(subject.naive, "fp32", "naive"),
+        "ONNX Runtime, naive int8": lambda: onnx(subject.naive, "int8", "naive_int8"),
+        "PyTorch eager, naive fp32": lambda: subject.naive,
+        "PyTorch eager, project's form fp32": lambda: subject.decoder,
+        "PyTorch eager, folded int8": lambda: quantize(subject.graph, [value]),
+        "torch.compile, project's form fp32": lambda: compiled_fp32(subject.decoder, value),
+        "torch.compile, project's form int8": lambda: compiled_int8(subject.decoder, value),
+    }
 
 
-def interleaved_times(runs: dict[str, Run], value: Tensor, iterations: int, warmup: int) -> dict[str, list[float]]:
-    """Times functions in turn, round after round; each round begins with another one.
-
-    Returns:
-        Milliseconds of each round, by name.
-    """
-    names = list(runs)
-    for _ in range(warmup):
-        for name in names:
-            runs[name](value)
-    times: dict[str, list[float]] = {name: [] for name in names}
-    for iteration in range(iterations):
-        start = iteration % max(len(names), 1)
-        for name in (*names[start:], *names[:start]):
-            times[name].append(_milliseconds(runs[name], value))
-    return times
-
-
-def _milliseconds(run: Run, value: Tensor) -> float:
-    time.sleep(PAUSE_SECONDS)
-    started = time.perf_counter()
-    run(value)
-    return 1000.0 * (time.perf_counter() - started)
-
-
-def _executorch(module: nn.Module, value: Tensor, spec: GraphSpec, path: Path, threads: int) -> Run:
-    """Any form, undelegated operations and all; the exporter itself refuses heavy ones."""
-    from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
-    from executorch.exir import to_edge_transform_and_lower
-    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-
-    from export import runtimes
-    from export.lowering.static_int8 import bare_trace, quiet
-
-    with quiet():
-        edge = to_edge_transform_and_lower(bare_trace(module, value), partitioner=[XnnpackPartitioner()])
-        path.write_bytes(edge.to_executorch().buffer)
-    # Safe here: no program of this process is running while the pool is replaced.
-    _unsafe_reset_threadpool(threads)
-    return runtimes.load("android", path, spec)
-
-
-def _onnx(module: nn.Module, value: Tensor, spec: GraphSpec, path: Path, threads: int) -> Run:
-    import onnxruntime
-
-    from export.lowering import onnx_backend
-
-    onnx_backend.lower(module, spec, "fp32", [value], path)
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda x: session.run([spec.output.name], {spec.input.name: x.numpy()})
-
-
-def _compiled(module: nn.Module, value: Tensor) -> Run:
+def compiled_fp32(module: nn.Module, value: Tensor) -> Run:
+    """`torch.compile` with its defaults, compiled on return."""
     import torch
 
     compiled = torch.compile(module)
@@ -197,20 +164,44 @@ def _compiled(module: nn.Module, value: Tensor) -> Run:
     return compiled
 
 
-def format_table(results: dict[str, Any]) -> str:
-    """Results as a plain text table; times over the reference's are ratios within a round."""
-    settings, roof = results["settings"], results["roofline"]
-    lines = [
-        f"decoder of {results['preset']}, {results['gmac']:.2f} GMAC, on {results['host']['processor']} ({results['note']})",
-        f"{settings['iterations']} rounds, {settings['threads']} thread(s); median (10th to 90th percentile)",
-        f"{'form':<38}{'ms':>28}{'runs':>6}{'over ' + REFERENCE:>36}{'GMAC/s':>10}",
-    ]
-    for row in results["rows"]:
-        if "absent" in row:
-            lines.append(f"{row['form']:<38}{row['absent']}")
+def compiled_int8(module: nn.Module, value: Tensor) -> Run:
+    """Static int8 as PyTorch itself does it on x86: PT2E quantization for Inductor, compiled on return.
+
+    Raises:
+        RuntimeError: nothing was quantized.
+    """
+    import torch
+    from torchao.quantization.pt2e.lowering import lower_pt2e_quantized_to_x86
+    from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
+    from torchao.quantization.pt2e.quantizer.x86_inductor_quantizer import (
+        X86InductorQuantizer,
+        get_default_x86_inductor_quantization_config,
+    )
+
+    from export.lowering.static_int8 import quiet
+
+    quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
+    with quiet():
+        # This quantizer knows convolutions by the call that they were traced from, which only a strict trace records.
+        prepared = prepare_pt2e(torch.export.export(module, (value,), strict=True).module(check_guards=False), quantizer)
+        prepared(value)
+        converted = convert_pt2e(prepared)
+        if not any("quantize_per" in str(node.target) for node in converted.graph.nodes):
+            raise RuntimeError("the quantizer for Inductor found nothing to quantize")
+        compiled = lower_pt2e_quantized_to_x86(converted, (value,))
+        compiled(value)
+    return compiled
+
+
+def _conclude(recorder: Recorder, gmac: float, limits: dict[str, float]) -> None:
+    recorder.ratio("naive over int8", "naive ExecuTorch over folded int8", NAIVE, FOLDED_INT8, at_least=800.0)
+    recorder.ratio("onnx over int8", "naive fp32 in ONNX Runtime over folded int8 in ExecuTorch", ONNX_NAIVE, FOLDED_INT8, at_least=2.5)
+    recorder.ratio("onnx over fp32", "naive fp32 in ONNX Runtime over folded fp32 in ExecuTorch", ONNX_NAIVE, FOLDED_FP32, at_least=1.0)
+    for form, precision, goal in ((FOLDED_INT8, "int8", 0.4), (FOLDED_FP32, "fp32", None)):
+        times = recorder.samples(form)
+        if times is None or not limits[precision]:
+            recorder.lack(f"roofline share {precision}", f"{form!r} or its roofline was not measured")
             continue
-        ratio = spread_cell(row["over_reference"], 2) if "over_reference" in row else ""
-        pace = results["gmac"] * 1000.0 / row["ms"]["median"]
-        lines.append(f"{row['form']:<38}{spread_cell(row['ms'], 2):>28}{row['runs']:>6}{ratio:>36}{pace:>10.1f}")
-    lines += [f"roofline, {name}: {value:.1f} GMAC/s" for name, value in roof.items()]
-    return "\n".join(lines)
+        shares = [1000.0 * gmac / value / limits[precision] for value in times]
+        text = f"share of the {precision} roofline that {form} reaches"
+        recorder.conclude(f"roofline share {precision}", text, "share", shares, ("GMAC", form), at_least=goal)

@@ -8,33 +8,30 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from importlib.metadata import version
 from pathlib import Path
 from threading import BrokenBarrierError
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.request import RenderRequest
-from benchmarks.results import describe_host, spread, spread_cell, validate
+from benchmarks.results import Document, Recorder
 from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from textedit_core.synthetic.dataset import View
 
-SCHEMA_PATH = Path(__file__).with_name("render.schema.json")
-SCHEMA_VERSION = 1
 STAGES = ("draw", "stylise", "encode")
 _WARMUP_VIEWS = 2
 _START_SECONDS = 300.0
 _barrier: Any = None
 
 
-def measure(request: RenderRequest) -> dict[str, Any]:
+def measure(request: RenderRequest) -> Document:
     """Draws the first images of a dataset without writing them; the clock starts when every process is warm.
 
     Returns:
-        What render.schema.json describes: images per second of all processes together, the processor time of an image (which other
-        programs on the machine lengthen less), the graphics device, the seconds until a process is ready, and per stage (draw a view;
-        stylise and encode one image) the median, 10th and 90th percentile in ms within a process.
+        A result document: images per second of all processes together, the processor time of an image (which other programs on the
+        machine lengthen less), the graphics device, the seconds until each process is ready, and the ms of each stage (draw a view;
+        stylise and encode one image) within a process, one sample per image.
 
     Raises:
         UsageError: a number is too small.
@@ -50,10 +47,16 @@ def measure(request: RenderRequest) -> dict[str, Any]:
         raise UsageError(f"--images {request.images} is too small for {workers} processes; give at least {workers}")
     views = plan(request.images, seed=0, views_per_identity=1)
     shares = [share for share in (views[worker::workers] for worker in range(workers)) if share]
+    settings = {"images": request.images, "workers": len(shares), "resolution": request.resolution, "assets": _kind(request.assets)}
+    recorder = Recorder("render", {"model": "face renderer"}, settings, ("moderngl", "numpy", "scipy", "pillow"))
     parts = _run(request, shares)
-    results = _results(request, parts)
-    validate(results, SCHEMA_PATH)
-    return results
+    recorder.describe(graphics=parts[0]["device"])
+    _record(recorder, parts)
+    return recorder.finish()
+
+
+def _kind(assets: Path) -> str:
+    return "pack" if Path(assets).is_file() else "tree"
 
 
 def _run(request: RenderRequest, shares: Sequence[Sequence[View]]) -> list[dict[str, Any]]:
@@ -133,36 +136,16 @@ def _device() -> str:
     return name
 
 
-def _results(request: RenderRequest, parts: list[dict[str, Any]]) -> dict[str, Any]:
+def _record(recorder: Recorder, parts: list[dict[str, Any]]) -> None:
     seconds = max(part["ended"] for part in parts) - min(part["started"] for part in parts)
     stages = {stage: [value for part in parts for value in part["times"][stage]] for stage in STAGES}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "host": {**describe_host(), "graphics": parts[0]["device"]},
-        "versions": {name: version(name) for name in ("moderngl", "numpy", "scipy", "pillow")},
-        "settings": {
-            "images": request.images,
-            "workers": len(parts),
-            "resolution": request.resolution,
-            "assets": "pack" if Path(request.assets).is_file() else "tree",
-        },
-        "images_per_second": len(stages["encode"]) / seconds,
-        "processor_ms_per_image": 1000.0 * sum(part["spent"] for part in parts) / len(stages["encode"]),
-        "ready_seconds": max(part["ready"] for part in parts),
+    images = len(stages["encode"])
+    recorder.measure("all processes together", "pace", "images/s", [images / seconds])
+    recorder.measure("processor time of an image", "processor time", "ms", [1000.0 * sum(part["spent"] for part in parts) / images])
+    recorder.measure("until a process is ready", "start", "s", [part["ready"] for part in parts])
+    for stage, values in stages.items():
         # A handful of images may hold no drawing.
-        "stages_ms": {stage: spread(values) for stage, values in stages.items() if values},
-    }
-
-
-def format_table(results: dict[str, Any]) -> str:
-    """Results as a plain text table."""
-    settings, host = results["settings"], results["host"]
-    lines = [
-        f"{results['images_per_second']:.1f} images/s at {settings['resolution']} px with {settings['workers']} process(es), "
-        f"{settings['images']} images; {results['processor_ms_per_image']:.0f} ms of processor time each",
-        f"{host['processor']}, {host['graphics']}; ready after {results['ready_seconds']:.1f} s from the {settings['assets']}",
-        f"{'stage':<10}{'ms within a process, median (10th to 90th percentile)':>56}",
-    ]
-    for stage, values in results["stages_ms"].items():
-        lines.append(f"{stage:<10}{spread_cell(values, 1):>56}")
-    return "\n".join(lines)
+        if values:
+            recorder.measure(stage, "stages within a process", "ms", values)
+        else:
+            recorder.lack(stage, "none of the images needed it")

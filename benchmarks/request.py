@@ -14,14 +14,14 @@ class LatencyRequest:
         bundle: a bundle directory or stored zip.
         checkpoint: what it was exported from; None is the embedded reference.
         threads: threads that the runtime and PyTorch may use each.
-        iterations: timed pairs of runs per network.
-        warmup: untimed runs of both sides before those.
+        rounds: timed runs of each network and of its PyTorch form, in turn.
+        warmup: untimed rounds before those.
     """
 
     bundle: Path
     checkpoint: Path | None = None
     threads: int = 1
-    iterations: int = 30
+    rounds: int = 30
     warmup: int = 5
 
 
@@ -33,14 +33,14 @@ class OperationsRequest:
         bundle: a bundle directory or stored zip of target android.
         part: `encoder`, `decoder`, `text_editor` or `editors/ID`.
         threads: threads of the runtime.
-        iterations: timed runs.
+        rounds: timed runs.
         warmup: untimed runs before those.
     """
 
     bundle: Path
     part: str = "decoder"
     threads: int = 1
-    iterations: int = 20
+    rounds: int = 20
     warmup: int = 3
 
 
@@ -51,14 +51,14 @@ class PeersRequest:
     Attributes:
         preset: whose decoder, with random weights; see `textedit_core.config.PRESETS`.
         threads: threads that each runtime may use.
-        iterations: rounds in which every form is timed once.
+        rounds: rounds in which every form is timed once.
         warmup: untimed rounds before those.
         naive_executorch: time the naive ExecuTorch export too, which takes over a minute per image at 256 px.
     """
 
     preset: str = "stylegan2_256"
     threads: int = 2
-    iterations: int = 10
+    rounds: int = 10
     warmup: int = 2
     naive_executorch: bool = True
 
@@ -88,7 +88,7 @@ class TrainSpeedRequest:
         checkpoint: whose networks are used, and whose sample faces; None is the embedded reference.
         prompt: one of the checkpoint's prompts, whose texts are trained for.
         batch: images per step, the same for all.
-        steps: timed steps of each loop, taken in turn.
+        rounds: timed steps of each loop, taken in turn.
         warmup: untimed steps of each before those.
         threads: threads of PyTorch.
     """
@@ -96,6 +96,78 @@ class TrainSpeedRequest:
     checkpoint: Path | None = None
     prompt: str = "smile"
     batch: int = 16
-    steps: int = 8
+    rounds: int = 8
     warmup: int = 1
     threads: int = 2
+
+
+@dataclass(frozen=True)
+class EditRequest:
+    """One full edit, beside the same with a StyleGAN2.
+
+    Attributes:
+        bundle: a bundle directory or stored zip of target android or onnx.
+        prompt: one of its prompts; None is the first.
+        peer: preset of the int8 path beside it, with random weights.
+        threads: threads of the runtime.
+        rounds: timed runs of each part of both paths, in turn.
+        warmup: untimed rounds before those.
+        processes: in how many processes the memory is measured, one after the other.
+    """
+
+    bundle: Path
+    prompt: str | None = None
+    peer: str = "stylegan2_256"
+    threads: int = 2
+    rounds: int = 20
+    warmup: int = 3
+    processes: int = 3
+
+
+@dataclass(frozen=True)
+class DecoderRequest:
+    """The StyleGAN2 decoder at several sides.
+
+    Attributes:
+        sizes: sides of the image in pixels.
+        threads: counts of threads, each in a process of its own.
+        rounds: timed runs of every form, in turn.
+        warmup: untimed rounds before those.
+    """
+
+    sizes: tuple[int, ...] = (64, 128, 256, 512, 1024)
+    threads: tuple[int, ...] = (1, 2)
+    rounds: int = 7
+    warmup: int = 1
+
+
+@dataclass(frozen=True)
+class ExportSpeedRequest:
+    """Exports by number of prompts and by side.
+
+    Attributes:
+        checkpoint: what is exported; None is the embedded reference.
+        target: a target's name or `all`.
+        counts: numbers of prompts, rising.
+        sizes: sides in pixels of StyleGAN2 with random weights, rising; none by default.
+        parity_faces: held-out faces that each artifact is measured on.
+    """
+
+    checkpoint: Path | None = None
+    target: str = "all"
+    counts: tuple[int, ...] = (1, 12, 64)
+    sizes: tuple[int, ...] = ()
+    parity_faces: int = 8
+
+
+@dataclass(frozen=True)
+class ReportRequest:
+    """Results to be laid side by side.
+
+    Attributes:
+        results: result documents, all of desktops or all of one kind of device.
+        out: folder for report.md and its plots.
+    """
+
+    results: tuple[Path, ...]
+    out: Path = Path("benchmark-report")

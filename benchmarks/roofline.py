@@ -1,27 +1,42 @@
-"""How many multiply-accumulates per second this machine reaches in ExecuTorch on one large layer: the most a network can hope for."""
+"""How many multiply-accumulates per second a machine reaches in ExecuTorch on one large layer: the most a network can hope for.
+
+The layers are timed in turn with whatever they are compared with, in the same rounds. A roofline is a limit, so that its best round counts.
+"""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from benchmarks.results import Recorder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# Repeated for at least this long after one untimed run; the best repetition counts, since a roofline is a limit.
-_SECONDS = 0.5
+    from export.graphs import GraphSpec
+
+PRECISIONS = ("fp32", "int8")
 
 
-def roofline(scratch: Path, threads: int) -> dict[str, float]:
-    """GMAC per second of a 3x3 convolution (256 channels, 64 px) and a matrix product (1024 x 1024 by 256 columns), fp32 and int8.
+@dataclass(frozen=True)
+class Layer:
+    """One lowered layer: its file, what it takes, and its multiply-accumulates in units of 1e9."""
+
+    path: Path
+    spec: GraphSpec
+    gmac: float
+    precision: str
+
+
+def lower_layers(scratch: Path) -> dict[str, Layer]:
+    """A 3x3 convolution (256 channels, 64 px) and a matrix product (1024 x 1024 by 256 columns), fp32 and int8, by name.
 
     The matrix product is a 1x1 convolution, since linear layers would measure the range of their input in every run.
 
     Args:
         scratch: folder for the lowered layers.
-        threads: threads of the runtime.
     """
     import torch
     from torch import nn
@@ -30,18 +45,14 @@ def roofline(scratch: Path, threads: int) -> dict[str, float]:
         "convolution": (nn.Conv2d(256, 256, 3, padding=1), torch.randn(1, 256, 64, 64)),
         "matrix product": (nn.Conv2d(1024, 1024, 1), torch.randn(1, 1024, 16, 16)),
     }
-    reached = {}
-    for name, (layer, value) in layers.items():
-        for precision in ("fp32", "int8"):
-            run, gmac = _lowered(layer.eval(), value, precision, scratch / f"{name.split()[0]}_{precision}.pte", threads)
-            reached[f"{name} {precision}"] = gmac / _best_seconds(run, value)
-    return reached
+    return {
+        f"roofline, {name} {precision}": _lowered(layer.eval(), value, precision, scratch / f"{name.split()[0]}_{precision}.pte")
+        for name, (layer, value) in layers.items()
+        for precision in PRECISIONS
+    }
 
 
-def _lowered(layer: nn.Module, value: Tensor, precision: str, path: Path, threads: int) -> tuple[Callable[[Tensor], Any], float]:
-    from executorch.extension.pybindings.portable_lib import _unsafe_reset_threadpool
-
-    from export import runtimes
+def _lowered(layer: nn.Module, value: Tensor, precision: str, path: Path) -> Layer:
     from export.cost import macs_by_operation
     from export.fold import fold
     from export.graphs import GraphSpec, TensorSpec
@@ -50,16 +61,25 @@ def _lowered(layer: nn.Module, value: Tensor, precision: str, path: Path, thread
     graph = fold(layer, value)
     module = static_int8.quantize(graph, [value]) if precision == "int8" else graph
     executorch_backend.lower(module, value, path, "roofline")
-    _unsafe_reset_threadpool(threads)
     spec = GraphSpec("roofline", TensorSpec("x", tuple(value.shape)), TensorSpec("y", ()))
-    return runtimes.load("android", path, spec), sum(macs_by_operation(graph).values()) / 1e9
+    return Layer(path, spec, sum(macs_by_operation(graph).values()) / 1e9, precision)
 
 
-def _best_seconds(run: Callable[[Tensor], Any], value: Tensor) -> float:
-    run(value)
-    best, started = float("inf"), time.perf_counter()
-    while time.perf_counter() - started < _SECONDS:
-        before = time.perf_counter()
-        run(value)
-        best = min(best, time.perf_counter() - before)
-    return best
+def record_layers(recorder: Recorder, layers: Mapping[str, Layer], times: Mapping[str, list[float]], suffix: str = "") -> dict[str, float]:
+    """Adds what the layers reached to a document.
+
+    Args:
+        recorder: the document.
+        layers: by name, from `lower_layers`.
+        times: milliseconds of their rounds, by name.
+        suffix: appended to the ids.
+
+    Returns:
+        The limit by precision in GMAC/s: the best round of the better layer.
+    """
+    limits: dict[str, float] = dict.fromkeys(PRECISIONS, 0.0)
+    for name, layer in layers.items():
+        paces = [1000.0 * layer.gmac / value for value in times[name]]
+        recorder.measure(f"{name}{suffix}", "roofline", "GMAC/s", paces, precision=layer.precision)
+        limits[layer.precision] = max(limits[layer.precision], *paces)
+    return limits

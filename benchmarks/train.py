@@ -9,13 +9,14 @@ from __future__ import annotations
 import dataclasses
 import tempfile
 import time
-from collections.abc import Callable
-from importlib.metadata import version
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from benchmarks.request import TrainSpeedRequest
-from benchmarks.results import describe_host, spread, spread_cell, validate
+from benchmarks.results import Document, Recorder, require_counts
+from benchmarks.threads import torch_threads
+from benchmarks.timing import interleaved_times, stopwatch
 from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
@@ -24,51 +25,38 @@ if TYPE_CHECKING:
     from textedit_core.checkpoints.store import Checkpoint
     from textedit_core.training.editor_stage import EditorStage
 
-SCHEMA_PATH = Path(__file__).with_name("train.schema.json")
-SCHEMA_VERSION = 1
-LOOPS = ("ours", "ours_float32", "plain")
+OURS, OURS_FLOAT32, PLAIN = LOOPS = ("editor training", "editor training in float32", "published mapper loop")
 
 Step = Callable[["Tensor"], object]
 
 
-def measure(request: TrainSpeedRequest) -> dict[str, Any]:
+def measure(request: TrainSpeedRequest) -> Document:
     """Times the loops.
 
     Returns:
-        What train.schema.json describes: images/s per loop (median, 10th and 90th percentile over the steps), the ratios to the plain
-        loop within a round of steps, and seconds per face of what is computed beforehand.
+        A result document: images/s per loop, the ratios to the plain loop within a round, and the seconds per face of what is computed
+        beforehand.
 
     Raises:
         UsageError: a count is below one, or the checkpoint has no such prompt.
         UserError: the checkpoint is damaged, or lacks judges or sample faces.
     """
-    import torch
-
     from textedit_core.checkpoints.store import open_checkpoint
 
-    _require_positive(request)
-    checkpoint = open_checkpoint(request.checkpoint)
-    checkpoint.prompt(request.prompt)
-    threads_before = torch.get_num_threads()
-    torch.set_num_threads(request.threads)
-    try:
-        with tempfile.TemporaryDirectory(prefix="textedit-train-") as folder:
-            results = _measured(request, checkpoint, Path(folder))
-    finally:
-        torch.set_num_threads(threads_before)
-    validate(results, SCHEMA_PATH)
-    return results
-
-
-def _require_positive(request: TrainSpeedRequest) -> None:
-    for name in ("batch", "steps", "threads"):
-        if getattr(request, name) < 1:
-            raise UsageError(f"--{name} {getattr(request, name)} is too small; give at least 1")
+    require_counts(batch=request.batch, rounds=request.rounds, threads=request.threads)
     if request.warmup < 0:
         raise UsageError(f"--warmup {request.warmup} is negative; give 0 or more")
+    checkpoint = open_checkpoint(request.checkpoint)
+    checkpoint.prompt(request.prompt)
+    settings = {name: getattr(request, name) for name in ("prompt", "batch", "rounds", "warmup", "threads")}
+    subject = {"model": checkpoint.config.name, "checkpoint_id": checkpoint.checkpoint_id}
+    recorder = Recorder("train", subject, settings, ("torch",))
+    with torch_threads(request.threads), tempfile.TemporaryDirectory(prefix="textedit-train-") as folder:
+        _record(recorder, request, checkpoint, Path(folder))
+    return recorder.finish()
 
 
-def _measured(request: TrainSpeedRequest, checkpoint: Checkpoint, folder: Path) -> dict[str, Any]:
+def _record(recorder: Recorder, request: TrainSpeedRequest, checkpoint: Checkpoint, folder: Path) -> None:
     from benchmarks.plain_mapper import PlainMapper
 
     faces = SampleFaces(checkpoint)
@@ -79,9 +67,31 @@ def _measured(request: TrainSpeedRequest, checkpoint: Checkpoint, folder: Path) 
     _editor_stage(request, checkpoint, faces, folder)
     again = time.perf_counter() - started
     plain = PlainMapper(stage.networks, checkpoint.config.editor, checkpoint.prompt(request.prompt).text, stage.faces.latents)
-    steps = {"ours": _editor_step(stage, True), "ours_float32": _editor_step(stage, False), "plain": plain.step}
-    seconds = _in_turn(steps, len(stage.faces), request)
-    return _results(request, checkpoint, seconds, {"first_prompt_s_per_face": beforehand, "next_prompt_s": again})
+    steps = {OURS: _editor_step(stage, True), OURS_FLOAT32: _editor_step(stage, False), PLAIN: plain.step}
+    batches = _batches(len(stage.faces), request.batch)
+    timed = {name: stopwatch(_on_next(step), batches[name]) for name, step in steps.items()}
+    for name, times in interleaved_times(timed, request.rounds, request.warmup).items():
+        recorder.measure(name, "loops", "images/s", [1000.0 * request.batch / value for value in times])
+    for name in (OURS, OURS_FLOAT32):
+        recorder.ratio(f"{name} over plain", f"{name} over the {PLAIN}", name, PLAIN)
+    recorder.measure("first prompt, per face", "before the first step", "s", [beforehand])
+    recorder.measure("every other prompt", "before the first step", "s", [again])
+
+
+def _on_next(step: Step) -> Callable[[Iterator[Tensor]], object]:
+    return lambda batches: step(next(batches))
+
+
+def _batches(faces: int, batch: int) -> dict[str, Iterator[Tensor]]:
+    """For each loop an endless row of the same random batches, int64 [batch] each."""
+    import torch
+
+    def rows() -> Iterator[Tensor]:
+        generator = torch.Generator().manual_seed(0)
+        while True:
+            yield torch.randint(faces, (batch,), generator=generator)
+
+    return {name: rows() for name in LOOPS}
 
 
 def _editor_stage(request: TrainSpeedRequest, checkpoint: Checkpoint, faces: SampleFaces, folder: Path) -> EditorStage:
@@ -118,23 +128,6 @@ def _editor_step(stage: EditorStage, bfloat16: bool) -> Step:
     return step
 
 
-def _in_turn(steps: dict[str, Step], faces: int, request: TrainSpeedRequest) -> dict[str, list[float]]:
-    """Seconds of every timed step; who begins a round changes from round to round."""
-    import torch
-
-    seconds: dict[str, list[float]] = {name: [] for name in steps}
-    generator = torch.Generator().manual_seed(0)
-    for turn in range(-request.warmup, request.steps):
-        rows = torch.randint(faces, (request.batch,), generator=generator)
-        first = turn % len(steps)
-        for name in (*LOOPS[first:], *LOOPS[:first]):
-            started = time.perf_counter()
-            steps[name](rows)
-            if turn >= 0:
-                seconds[name].append(time.perf_counter() - started)
-    return seconds
-
-
 class SampleFaces:
     """A checkpoint's own sample faces as training images: enough to time with, too few to train on.
 
@@ -164,37 +157,3 @@ class SampleFaces:
     def images(self, indices: Tensor | list[int]) -> Tensor:
         """float32 [B,3,S,S] in [-1,1] of the given faces."""
         return self._images[indices]
-
-
-def _results(
-    request: TrainSpeedRequest, checkpoint: Checkpoint, seconds: dict[str, list[float]], beforehand: dict[str, float]
-) -> dict[str, Any]:
-    ratios = {name: [p / own for p, own in zip(seconds["plain"], seconds[name], strict=True)] for name in LOOPS[:-1]}
-    return {
-        "schema_version": SCHEMA_VERSION,
-        "checkpoint_id": checkpoint.checkpoint_id,
-        "prompt": request.prompt,
-        "host": describe_host(),
-        "versions": {"torch": version("torch")},
-        "settings": {"batch": request.batch, "steps": request.steps, "warmup": request.warmup, "threads": request.threads},
-        "images_per_s": {name: spread([request.batch / value for value in values]) for name, values in seconds.items()},
-        "times_plain": {name: spread(values) for name, values in ratios.items()},
-        "beforehand": beforehand,
-    }
-
-
-def format_table(results: dict[str, Any]) -> str:
-    """Results as a plain text table."""
-    settings, host, beforehand = results["settings"], results["host"], results["beforehand"]
-    names = {"ours": "editor training", "ours_float32": "the same in float32", "plain": "published mapper loop"}
-    lines = [
-        f"{results['checkpoint_id']}, prompt {results['prompt']}, on {host['processor']}",
-        f"batch {settings['batch']}, {settings['steps']} rounds, {settings['threads']} thread(s); median (10th to 90th percentile)",
-        f"{'loop':<24}{'images/s':>26}{'times the published loop':>28}",
-    ]
-    for key, name in names.items():
-        ratio = spread_cell(results["times_plain"][key], 2) if key in results["times_plain"] else "1"
-        lines.append(f"{name:<24}{spread_cell(results['images_per_s'][key], 1):>26}{ratio:>28}")
-    once = f"{1000 * beforehand['first_prompt_s_per_face']:.0f} ms per face once in a run (loading included)"
-    lines.append(f"before the first step: {once}; {beforehand['next_prompt_s']:.1f} s for every other prompt")
-    return "\n".join(lines)

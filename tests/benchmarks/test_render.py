@@ -1,30 +1,17 @@
-"""The renderer's benchmark: a few tiny images through the real renderer, and results that keep their schema."""
+"""The renderer's benchmark: a few tiny images through the real renderer, and the pace that follows from its processes."""
 
 from __future__ import annotations
 
-import copy
 import json
 from pathlib import Path
 
 import pytest
 
 from benchmarks.__main__ import main
-from benchmarks.render import SCHEMA_PATH, format_table, measure
+from benchmarks.render import _record, measure
 from benchmarks.request import RenderRequest
-from benchmarks.results import validate
-from textedit_core.errors import UsageError, UserError
-
-SPREAD = {"median": 2.0, "p10": 1.0, "p90": 3.0}
-RESULTS = {
-    "schema_version": 1,
-    "host": {"processor": "p", "cores": 2, "system": "s", "graphics": "llvmpipe"},
-    "versions": {"moderngl": "5"},
-    "settings": {"images": 4, "workers": 2, "resolution": 32, "assets": "tree"},
-    "images_per_second": 12.34,
-    "processor_ms_per_image": 80.0,
-    "ready_seconds": 2.0,
-    "stages_ms": {"draw": SPREAD, "encode": dict(SPREAD)},
-}
+from benchmarks.results import Recorder, validate
+from textedit_core.errors import UsageError
 
 
 def test_images_are_drawn_and_timed(asset_tree: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -36,10 +23,11 @@ def test_images_are_drawn_and_timed(asset_tree: Path, tmp_path: Path, capsys: py
     out = tmp_path / "render.json"
     arguments = ["render", "--assets", asset_tree, "--images", 3, "--workers", 1, "--resolution", 32, "--json", out]
     assert main([str(argument) for argument in arguments]) == 0
-    results = json.loads(out.read_text())
-    validate(results, SCHEMA_PATH)
-    assert results["settings"] == {"images": 3, "workers": 1, "resolution": 32, "assets": "tree"}
-    assert "images/s at 32 px with 1 process(es)" in capsys.readouterr().out
+    document = json.loads(out.read_text())
+    validate(document)
+    assert document["settings"] == {"images": 3, "workers": 1, "resolution": 32, "assets": "tree"}
+    assert document["machine"]["graphics"]
+    assert "all processes together" in capsys.readouterr().out
 
 
 def test_missing_assets_exit_with_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,10 +46,17 @@ def test_every_process_needs_an_image(tmp_path: Path) -> None:
         measure(RenderRequest(tmp_path, images=2, workers=3))
 
 
-def test_results_that_break_the_schema_are_named() -> None:
-    validate(RESULTS, SCHEMA_PATH)
-    assert "12.3 images/s" in format_table(RESULTS) and "2.0 (1.0 to 3.0)" in format_table(RESULTS)
-    broken = copy.deepcopy(RESULTS)
-    broken["stages_ms"]["draw"]["p10"] = 0  # type: ignore[index]
-    with pytest.raises(UserError, match="stages_ms/draw/p10"):
-        validate(broken, SCHEMA_PATH)
+def test_the_pace_is_that_of_all_processes_together() -> None:
+    recorder = Recorder("render", {"model": "face renderer"}, {}, ("numpy",))
+    times = {"draw": [80.0, 90.0], "stylise": [], "encode": [10.0, 10.0]}
+    parts = [
+        {"started": 100.0, "ended": 101.0, "spent": 0.2, "ready": 2.0, "times": times},
+        {"started": 100.5, "ended": 102.0, "spent": 0.2, "ready": 3.0, "times": times},
+    ]
+    _record(recorder, parts)
+    document = recorder.finish()
+    samples = {entry["id"]: entry["samples"] for entry in document["measurements"]}
+    # Four images from 100 s to 102 s, 0.4 s of processor time.
+    assert samples["all processes together"] == [2.0] and samples["processor time of an image"] == [100.0]
+    assert samples["until a process is ready"] == [2.0, 3.0] and len(samples["draw"]) == 4
+    assert [entry["id"] for entry in document["absent"]] == ["stylise"]
