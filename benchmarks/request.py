@@ -171,3 +171,18 @@ class ReportRequest:
 
     results: tuple[Path, ...]
     out: Path = Path("benchmark-report")
+
+
+@dataclass(frozen=True)
+class DeviceRequest:
+    """A run of the demo app's benchmark on a connected device.
+
+    Attributes:
+        kind: of device; see `benchmarks.device.COLLECTORS`.
+        out: where the result is written.
+        device: as the platform's tool names it; None takes the only one, where the tool allows that.
+    """
+
+    kind: str
+    out: Path
+    device: str | None = None

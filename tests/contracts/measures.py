@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from benchmarks.results import spread
+from benchmarks.results import Document, spread, validate
 from export.golden import check_case
 from export.manifest import GoldenCase
 from export.parity import psnr_db
@@ -73,3 +73,36 @@ def spreads() -> dict[str, Any]:
     rng = np.random.default_rng(7)
     samples = [[3.0], [1.0, 2.0], [5.0, 1.0, 3.0], [2.0, 2.0, 2.0, 9.0], rng.uniform(1, 50, 30).round(3).tolist()]
     return {"tolerance": 1e-12, "cases": [{"values": values, **spread(values)} for values in samples]}
+
+
+def device_results() -> dict[str, Any]:
+    """Results as an app writes them, by kind of device; the times are made up."""
+    results = {kind: device_result(kind) for kind in ("android", "ios")}
+    for kind, document in results.items():
+        validate(document, kind)
+    return results
+
+
+def device_result(kind: str) -> Document:
+    """One such result, of a device of this kind."""
+    machine = {"kind": kind, "emulated": True, "model": "MODEL", "processor": "PROCESSOR", "cores": 6, "system": "SYSTEM 1.0"}
+    times = {"full": 9.25, "encode": 3.5, "edit": 0.25, "decode": 5.5, "slider": 5.75}
+    parts = {"encode": "encoder", "edit": "editors/smile", "decode": "decoder"}
+    measurements: list[dict[str, Any]] = []
+    for name, value in times.items():
+        entry = {"id": name, "group": "an edit", "series": "full edit" if name == "full" else name, "unit": "ms"}
+        labels = {"labels": {"part": parts[name], "precision": "fp16"}} if name in parts else {}
+        measurements.append({**entry, "samples": [value, value + 0.5], **labels})
+    once = {"load": ("loading", "ms", 120.5, {}), "memory": ("memory", "bytes", 31457280.0, {"labels": {"counter": "phys_footprint"}})}
+    for name, (group, unit, value, labels) in once.items():
+        measurements.append({"id": name, "group": group, "series": name, "unit": unit, "samples": [value], **labels})
+    return {
+        "schema_version": 1,
+        "benchmark": "device",
+        "taken_at": "2026-01-31T12:00:00Z",
+        "machine": {**machine, "memory_bytes": 8589934592, "thermal_state": "nominal"},
+        "software": {"runtime": "1.0"},
+        "subject": {"model": "demo", "bundle_target": kind, "checkpoint_id": "demo-1"},
+        "settings": {"rounds": 2, "warmup": 1},
+        "measurements": measurements,
+    }

@@ -18,6 +18,7 @@ VECTORS: dict[str, Callable[[], dict[str, Any]]] = {
     "edits.json": geometry.edits,
     "golden.json": measures.golden_cases,
     "spreads.json": measures.spreads,
+    "device_results.json": measures.device_results,
     "signatures.json": trust.signatures,
     "bundles.json": trust.bundles,
     "updates.json": trust.updates,

@@ -137,7 +137,7 @@ public struct DeviceBenchmark: Sendable {
                 id: "load", group: "loading", series: "three networks", unit: "ms", samples: [load], labels: nil),
             BenchmarkResult.Measurement(
                 id: "memory", group: "memory", series: "loading and an edit", unit: "bytes", samples: [memory],
-                labels: ["counter": device.memoryCounter]),
+                labels: ["counter": device.memoryCounter, "sampled": "after loading and after each round"]),
         ]
         return BenchmarkResult(
             takenAt: began.formatted(.iso8601), machine: device.machine(), software: device.software,

@@ -5,8 +5,14 @@ import Testing
 
 @Suite("What the benchmark screen writes")
 struct DeviceBenchmarkTests {
-    /// The document is written where the repository's tests hold it against benchmarks/result.schema.json.
-    private static let document = ProcessInfo.processInfo.environment["EDITORKIT_BENCHMARK_OUT"].map { URL(filePath: $0) }
+    @Test func aResultThatFitsTheSchemaIsWrittenAgainAsItWas() throws {
+        let data = try Data(contentsOf: Contracts.folder.appending(path: "device_results.json"))
+        guard case .object(let results) = try JSON.parse(data, source: "results") else { throw CocoaError(.coderInvalidValue) }
+        let wanted = try #require(results["ios"])
+        struct Results: Decodable { let ios: BenchmarkResult }
+        let read: Results = try Contracts.load("device_results.json")
+        #expect(try JSON.parse(read.ios.json(), source: "written") == wanted)
+    }
 
     @Test func everythingIsMeasuredOncePerRound() async throws {
         try await withBundle { bundle in
@@ -26,9 +32,7 @@ struct DeviceBenchmarkTests {
             }
             // Two warm-up and three timed rounds of encode, edit, decode, slider (decode) and full (all three).
             #expect(await engine.calls.count == 5 * 7)
-            let json = try result.json()
-            if let document = Self.document { try json.write(to: document) }
-            let text = String(decoding: json, as: UTF8.self)
+            let text = String(decoding: try result.json(), as: UTF8.self)
             for field in ["\"schema_version\" : 1", "\"taken_at\"", "\"checkpoint_id\" : \"demo-1\"", "\"memory_bytes\""] {
                 #expect(text.contains(field), "\(field)")
             }
