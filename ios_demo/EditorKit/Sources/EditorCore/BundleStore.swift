@@ -47,7 +47,8 @@ public actor BundleStore {
         guard new.name == old.manifest.name, new.target == old.manifest.target else {
             throw BundleError(
                 .update,
-                "the update is for \(new.name) on \(new.target); installed is \(old.manifest.name) on \(old.manifest.target)")
+                "the update is for \(new.name) on \(new.target); installed is \(old.manifest.name) on \(old.manifest.target)"
+            )
         }
         let scratch = folder.appending(path: ".new-\(UUID().uuidString)")
         defer { try? FileManager.default.removeItem(at: scratch) }
@@ -90,7 +91,8 @@ public actor BundleStore {
         try system { try JSONEncoder().encode(selection).write(to: selectionFile, options: .atomic) }
         let used = [selection.current, selection.previous].compactMap { $0 } + [selectionFile.lastPathComponent]
         // What is no longer used is only a matter of space; a version that cannot be removed now goes with the next update.
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where !used.contains(name) {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where !used.contains(name)
+        {
             try? FileManager.default.removeItem(at: folder.appending(path: name))
         }
     }

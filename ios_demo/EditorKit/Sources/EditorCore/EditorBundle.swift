@@ -28,7 +28,8 @@ public struct EditorBundle: Sendable {
         try manifest.checkReferences()
         for file in manifest.files {
             guard try Digest.sha256(fileAt: root.appending(path: file.path)) == file.sha256 else {
-                throw BundleError(.content, "\(file.path) does not match its sha256; the file is damaged or was changed")
+                throw BundleError(
+                    .content, "\(file.path) does not match its sha256; the file is damaged or was changed")
             }
         }
         self.root = root
@@ -118,7 +119,8 @@ public struct EditorBundle: Sendable {
         let signature = try Self.data(root, signatureName)
         guard try Signature.isValid(signature, of: data, by: signer, source: signatureName) else {
             throw BundleError(
-                .signature, "\(signatureName) is not a signature of \(manifestName) by its key; it was changed after signing")
+                .signature,
+                "\(signatureName) is not a signature of \(manifestName) by its key; it was changed after signing")
         }
     }
 
@@ -142,7 +144,8 @@ public struct EditorBundle: Sendable {
         guard count <= maximumFiles, bytes <= maximumBytes else {
             throw BundleError(
                 .listing,
-                "\(source) announces \(count) files and \(bytes) bytes; the limits are \(maximumFiles) and \(maximumBytes)")
+                "\(source) announces \(count) files and \(bytes) bytes; the limits are \(maximumFiles) and \(maximumBytes)"
+            )
         }
     }
 
@@ -165,7 +168,8 @@ extension Manifest {
     fileprivate func checkReferences() throws(BundleError) {
         let listed = Set(files.map(\.path))
         let files = Dictionary(parts.map { ($0.part, $0.file) }) { $1 }
-        for part in parts where !listed.contains(part.file) && !listed.contains(where: { $0.hasPrefix(part.file + "/") }) {
+        for part in parts
+        where !listed.contains(part.file) && !listed.contains(where: { $0.hasPrefix(part.file + "/") }) {
             throw refusal("points part '\(part.part)' at \(part.file), which it does not list")
         }
         for prompt in prompts {

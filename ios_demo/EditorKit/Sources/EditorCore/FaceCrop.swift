@@ -65,7 +65,9 @@ extension RGBImage {
                 for channel in 0..<3 {
                     let before = Int(raster.bytes[place + channel])
                     var after = Int(pasted.bytes[3 * local + channel])
-                    if let unedited { after = min(max(before + after - Int(unedited.bytes[3 * local + channel]), 0), 255) }
+                    if let unedited {
+                        after = min(max(before + after - Int(unedited.bytes[3 * local + channel]), 0), 255)
+                    }
                     result.raster.bytes[place + channel] = blend(before, after, opacity)
                 }
             }

@@ -49,7 +49,8 @@ extension Manifest {
     private func requireSafePaths(_ source: String) throws(BundleError) {
         if let unsafe = files.first(where: { !Self.isSafePath($0.path) }) {
             throw BundleError(
-                .listing, "\(source) lists the unsafe path '\(unsafe.path)'; paths are relative and stay inside the bundle")
+                .listing,
+                "\(source) lists the unsafe path '\(unsafe.path)'; paths are relative and stay inside the bundle")
         }
         guard Set(files.map { $0.path.lowercased() }).count == files.count else {
             throw BundleError(.listing, "\(source) lists a file twice (phones and Macs ignore upper and lower case)")
@@ -99,7 +100,9 @@ extension Manifest {
             guard case .string(let name) = json else { throw Fields.refusal(path, "is not a name") }
             return name
         }
-        guard names == Landmarks.names else { throw Fields.refusal(path + ["landmarks"], "are others or in another order") }
+        guard names == Landmarks.names else {
+            throw Fields.refusal(path + ["landmarks"], "are others or in another order")
+        }
         let template = try fields.list("template", atLeast: 5) { json, path throws(BundleError) in
             guard case .array(let pair) = json, pair.count == 2, case .number(let x) = pair[0],
                 case .number(let y) = pair[1]

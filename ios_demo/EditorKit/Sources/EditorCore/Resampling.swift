@@ -21,7 +21,8 @@ extension Raster {
         let stride = newWidth * channels
         for (y, tap) in rows.enumerated() {
             for index in 0..<stride {
-                result.bytes[y * stride + index] = tap.applied(to: narrow.bytes, at: index - first * stride, step: stride)
+                result.bytes[y * stride + index] = tap.applied(
+                    to: narrow.bytes, at: index - first * stride, step: stride)
             }
         }
         return result
@@ -48,7 +49,8 @@ extension Raster {
             let row = reflected(y - top, height) * width
             for (x, column) in columns.enumerated() {
                 for channel in 0..<channels {
-                    result.bytes[(y * result.width + x) * channels + channel] = bytes[(row + column) * channels + channel]
+                    result.bytes[(y * result.width + x) * channels + channel] =
+                        bytes[(row + column) * channels + channel]
                 }
             }
         }

@@ -24,7 +24,8 @@ public struct Tensor: Equatable, Sendable {
         }
         let values = data.withUnsafeBytes { buffer in
             (0..<wanted / 4).map { index in
-                Float(bitPattern: UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
+                Float(
+                    bitPattern: UInt32(littleEndian: buffer.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
             }
         }
         self.init(shape: shape, values: values)

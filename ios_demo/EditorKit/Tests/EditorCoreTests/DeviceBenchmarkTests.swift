@@ -7,7 +7,9 @@ import Testing
 struct DeviceBenchmarkTests {
     @Test func aResultThatFitsTheSchemaIsWrittenAgainAsItWas() throws {
         let data = try Data(contentsOf: Contracts.folder.appending(path: "device_results.json"))
-        guard case .object(let results) = try JSON.parse(data, source: "results") else { throw CocoaError(.coderInvalidValue) }
+        guard case .object(let results) = try JSON.parse(data, source: "results") else {
+            throw CocoaError(.coderInvalidValue)
+        }
         let wanted = try #require(results["ios"])
         struct Results: Decodable { let ios: BenchmarkResult }
         let read: Results = try Contracts.load("device_results.json")
@@ -18,7 +20,8 @@ struct DeviceBenchmarkTests {
         try await withBundle { bundle in
             let device = DeviceBenchmark.Device(
                 machine: { Self.machine }, software: ["coreml": "test"], memoryInUse: { 1 << 20 },
-                memoryCounter: "none", decodePNG: { _ in RGBImage(width: 8, height: 8, bytes: .init(repeating: 0, count: 192)) })
+                memoryCounter: "none",
+                decodePNG: { _ in RGBImage(width: 8, height: 8, bytes: .init(repeating: 0, count: 192)) })
             let benchmark = DeviceBenchmark(bundle: bundle, device: device, rounds: 3, warmup: 2)
             let engine = FakeEngine(bundle.manifest)
             let result = try await benchmark.run { parts in
@@ -33,7 +36,9 @@ struct DeviceBenchmarkTests {
             // Two warm-up and three timed rounds of encode, edit, decode, slider (decode) and full (all three).
             #expect(await engine.calls.count == 5 * 7)
             let text = String(decoding: try result.json(), as: UTF8.self)
-            for field in ["\"schema_version\" : 1", "\"taken_at\"", "\"checkpoint_id\" : \"demo-1\"", "\"memory_bytes\""] {
+            for field in [
+                "\"schema_version\" : 1", "\"taken_at\"", "\"checkpoint_id\" : \"demo-1\"", "\"memory_bytes\"",
+            ] {
                 #expect(text.contains(field), "\(field)")
             }
         }

@@ -33,7 +33,8 @@ struct GeometryTests {
             switch (found, example.transform, example.refused) {
             case (.success(let transform), let wanted?, nil):
                 let error = max(
-                    (transform.origin - wanted.transform.origin).length, (transform.axis - wanted.transform.axis).length)
+                    (transform.origin - wanted.transform.origin).length, (transform.axis - wanted.transform.axis).length
+                )
                 #expect(error <= vectors.tolerancePx, "\(example.name)")
             case (.failure(let error), nil, let words?):
                 #expect(error.description.contains(words), "\(example.name)")
