@@ -239,8 +239,13 @@ def _check_members(members: list[zipfile.ZipInfo], archive: Path) -> None:
             raise UserError(f"{str(archive)!r}: {info.filename} is compressed; a bundle zip stores files uncompressed")
 
 
-def write_zip(root: Path, archive: Path) -> None:
+def write_zip(root: Path, archive: Path, left_out: frozenset[str] = frozenset()) -> None:
     """Packs a bundle directory as a stored zip with fixed times and modes: the same bundle gives the same bytes.
+
+    Args:
+        root: the bundle.
+        archive: the zip.
+        left_out: paths that the zip does not get, as in an update.
 
     Raises:
         UserError: the archive cannot be written.
@@ -248,7 +253,7 @@ def write_zip(root: Path, archive: Path) -> None:
     scratch = archive.with_name(f".{archive.name}.tmp")
     try:
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as bundle:
-            for path in walk_files(root):
+            for path in (path for path in walk_files(root) if path not in left_out):
                 info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
                 info.external_attr = (stat.S_IFREG | 0o644) << 16
                 bundle.writestr(info, (root / path).read_bytes())

@@ -81,12 +81,25 @@ def run_preview(options: Namespace) -> dict[str, Any]:
 def run_pack(options: Namespace) -> dict[str, Any]:
     """Packs a bundle."""
     from export.bundle import open_bundle, write_zip
+    from export.update import write_update
 
     if options.bundle.is_file():
         raise UsageError(f"{str(options.bundle)!r} is a file already; pack takes a bundle directory")
-    with open_bundle(options.bundle) as opened:
-        write_zip(opened.root, options.out)
+    if options.since is None:
+        with open_bundle(options.bundle) as opened:
+            write_zip(opened.root, options.out)
+    else:
+        write_update(options.since, options.bundle, options.out)
     return {"wrote": str(options.out), "bytes": options.out.stat().st_size}
+
+
+def run_update(options: Namespace) -> dict[str, Any]:
+    """Updates a bundle."""
+    from export.signing import load_public_key
+    from export.update import apply_update
+
+    key = None if options.public_key is None else load_public_key(options.public_key)
+    return {"bundles": [_summary(options.bundle, apply_update(options.bundle, options.update, key))]}
 
 
 def show(summary: dict[str, Any]) -> None:

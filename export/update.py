@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from export.bundle import Bundle, open_bundle, read_manifest, staged, unpacked, walk_files
+from export.bundle import Bundle, open_bundle, read_manifest, staged, unpacked, walk_files, write_zip
 from export.manifest import Manifest
 from textedit_core.errors import UserError
 
@@ -33,10 +33,21 @@ def apply_update(installed: Path, update: Path, public_key: str | None = None) -
                 return made.manifest
 
 
-def changed_files(old: Manifest, new: Manifest) -> list[str]:
-    """Those files of a newer bundle that an older one does not list with the same hash, sorted: what an update has to bring."""
+def write_update(old: Path, new: Path, archive: Path) -> None:
+    """Packs what a newer bundle has and an older one has not as a stored zip: the manifest, its signature, and the files that changed.
+
+    Raises:
+        UserError: a bundle is damaged, they are of different models or targets, or the archive cannot be written.
+    """
+    with open_bundle(old) as before, open_bundle(new) as after:
+        _require_successor(before.manifest, after.manifest)
+        write_zip(after.root, archive, _shared(before.manifest, after.manifest))
+
+
+def _shared(old: Manifest, new: Manifest) -> frozenset[str]:
+    """Those files of a newer bundle that an older one lists with the same hash: what an update need not bring."""
     known = {(entry.path, entry.sha256) for entry in old.files}
-    return sorted(entry.path for entry in new.files if (entry.path, entry.sha256) not in known)
+    return frozenset(entry.path for entry in new.files if (entry.path, entry.sha256) in known)
 
 
 def _require_successor(old: Manifest, new: Manifest) -> None:
@@ -46,9 +57,8 @@ def _require_successor(old: Manifest, new: Manifest) -> None:
 
 def _gather(old: Bundle, source: Path, new: Manifest, root: Path) -> None:
     brought = walk_files(source)
-    changed = set(changed_files(old.manifest, new))
-    kept = [entry.path for entry in new.files if entry.path not in brought and entry.path not in changed]
-    for origin, paths in ((source, list(brought)), (old.root, kept)):
+    kept = _shared(old.manifest, new) - set(brought)
+    for origin, paths in ((source, brought), (old.root, kept)):
         for path in paths:
             (root / path).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(origin / path, root / path)
