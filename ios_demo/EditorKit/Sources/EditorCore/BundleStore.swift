@@ -59,7 +59,7 @@ public actor BundleStore {
         guard try selection() == before else { throw BundleError(.update, "another update was installed meanwhile") }
         guard new.digest != before.current else { return old }
         try keep(scratch, as: new.digest)
-        try select(Selection(current: new.digest, previous: before.current))
+        try select(Selection(embedded: before.embedded, current: new.digest, previous: before.current))
         return try current()
     }
 
@@ -68,14 +68,16 @@ public actor BundleStore {
     /// - Throws: the version before is damaged; the one in use stays.
     @discardableResult
     public func rollback() throws(BundleError) -> EditorBundle {
-        let previous = try selection().previous
-        let bundle = try bundle(previous)
-        try select(Selection(current: previous, previous: nil))
+        let before = try selection()
+        let bundle = try bundle(before.previous)
+        try select(Selection(embedded: before.embedded, current: before.previous))
         return bundle
     }
 
     /// Versions by the digests of their manifests; nil is the embedded one.
     private struct Selection: Codable, Equatable {
+        /// The embedded one when the update was installed.
+        var embedded: String
         var current: String?
         var previous: String?
     }
@@ -83,8 +85,11 @@ public actor BundleStore {
     private var selectionFile: URL { folder.appending(path: "selection.json") }
 
     private func selection() throws(BundleError) -> Selection {
-        guard FileManager.default.fileExists(atPath: selectionFile.path) else { return Selection() }
-        return try system { try JSONDecoder().decode(Selection.self, from: Data(contentsOf: selectionFile)) }
+        let fresh = Selection(embedded: try EditorBundle.manifest(at: embedded).digest)
+        guard FileManager.default.fileExists(atPath: selectionFile.path) else { return fresh }
+        let stored = try system { try JSONDecoder().decode(Selection.self, from: Data(contentsOf: selectionFile)) }
+        // A new version of the app with another bundle is newer than any update of the old one.
+        return stored.embedded == fresh.embedded ? stored : fresh
     }
 
     private func select(_ selection: Selection) throws(BundleError) {
@@ -134,7 +139,8 @@ public actor BundleStore {
         do {
             return try work()
         } catch {
-            throw BundleError(.system, "cannot write \(folder.lastPathComponent): \(error.localizedDescription)")
+            throw BundleError(
+                .system, "cannot use the folder \(folder.lastPathComponent): \(error.localizedDescription)")
         }
     }
 }

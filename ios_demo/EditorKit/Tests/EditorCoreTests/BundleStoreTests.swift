@@ -73,6 +73,20 @@ struct BundleStoreTests {
         }
     }
 
+    @Test func aNewVersionOfTheAppBringsItsOwnBundle() async throws {
+        let vectors: Updates = try Contracts.load("updates.json")
+        let example = try #require(vectors.cases.first { $0.name == "a prompt more, whole bundle" })
+        try await withFolder { folder in
+            let old = try vectors.contents.write(example.installed, to: folder.appending(path: "old"))
+            let new = try vectors.contents.write(example.update, to: folder.appending(path: "new"))
+            let updates = folder.appending(path: "store")
+            _ = try await BundleStore(embedded: old, folder: updates).install(new)
+            let newer = BundleStore(embedded: new, folder: updates)
+            #expect(try await newer.current().root == new)
+            #expect(await !newer.canRollBack())
+        }
+    }
+
     private func withPromptMore(_ body: (BundleStore, URL) async throws -> Void) async throws {
         let vectors: Updates = try Contracts.load("updates.json")
         let example = try #require(vectors.cases.first { $0.name == "a prompt more, changed files alone" })
@@ -82,12 +96,13 @@ struct BundleStoreTests {
     private func withStore(
         _ vectors: Updates, _ example: Updates.Case, _ body: (BundleStore, URL) async throws -> Void
     ) async throws {
-        let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-        defer { try? FileManager.default.removeItem(at: folder) }
-        let embedded = try vectors.contents.write(example.installed, to: folder.appending(path: "app/model.textedit"))
-        let update = try vectors.contents.write(example.update, to: folder.appending(path: "update"))
-        let store = BundleStore(
-            embedded: embedded, folder: folder.appending(path: "store"), signer: example.publicKey)
-        try await body(store, update)
+        try await withFolder { folder in
+            let embedded = try vectors.contents.write(
+                example.installed, to: folder.appending(path: "app/model.textedit"))
+            let update = try vectors.contents.write(example.update, to: folder.appending(path: "update"))
+            let store = BundleStore(
+                embedded: embedded, folder: folder.appending(path: "store"), signer: example.publicKey)
+            try await body(store, update)
+        }
     }
 }

@@ -45,8 +45,8 @@ func withBundle<Result>(
 ) async throws -> Result {
     let vectors: TrustTests.Bundles = try Contracts.load("bundles.json")
     guard let example = vectors.cases.first(where: { $0.name == name }) else { throw CocoaError(.fileNoSuchFile) }
-    let root = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
-    defer { try? FileManager.default.removeItem(at: root) }
-    try vectors.contents.write(example.files, to: root)
-    return try await body(try EditorBundle(at: root))
+    return try await withFolder { folder in
+        let root = try vectors.contents.write(example.files, to: folder.appending(path: "demo.textedit"))
+        return try await body(try EditorBundle(at: root))
+    }
 }

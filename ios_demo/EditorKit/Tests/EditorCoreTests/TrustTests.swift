@@ -70,10 +70,10 @@ struct TrustTests {
         let cases: [Case]
     }
 
-    @Test func bundles() throws {
+    @Test func bundles() async throws {
         let vectors: Bundles = try Contracts.load("bundles.json")
         for example in vectors.cases {
-            try withFolder { folder in
+            try await withFolder { folder in
                 let root = try vectors.contents.write(example.files, to: folder.appending(path: "demo.textedit"))
                 for (path, target) in example.links {
                     let link = root.appending(path: path)
@@ -141,9 +141,9 @@ func expectVerdict(
 }
 
 /// Calls with an empty folder that vanishes afterwards.
-func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
+func withFolder<Result>(_ body: (URL) async throws -> Result) async throws -> Result {
     let folder = FileManager.default.temporaryDirectory.appending(path: UUID().uuidString)
     try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(at: folder) }
-    return try body(folder)
+    return try await body(folder)
 }
