@@ -15,6 +15,7 @@ from benchmarks.request import (
     DeviceRequest,
     EditRequest,
     ExportSpeedRequest,
+    ForeignFilesRequest,
     LatencyRequest,
     OperationsRequest,
     PeersRequest,
@@ -147,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     about = "Measure exported bundles, decoders in every runtime, exports, the renderer and editor training on this machine."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
-    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join([*COMMANDS, 'device', 'report'])}}}")
+    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join([*COMMANDS, 'device', 'foreign', 'report'])}}}")
     for name, command in COMMANDS.items():
         flags = commands.add_parser(name, help=command.text, description=command.text)
         for field in dataclasses.fields(command.request):
@@ -155,6 +156,13 @@ def _parser() -> argparse.ArgumentParser:
         flags.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
         flags.set_defaults(run=_measure, command=command)
     _add_device(commands.add_parser("device", help="have the demo app measure itself on a connected phone"))
+    foreign = commands.add_parser("foreign", help="write foreign files of full size with random weights, for import and export to take")
+    foreign.add_argument("--out", type=Path, required=True, help="folder that receives generator.pt, encoder.pt and mapper.pt")
+    foreign.add_argument(
+        "--resolution", type=int, default=ForeignFilesRequest.resolution, help="of the generator, in pixels (default: %(default)s)"
+    )
+    foreign.add_argument("--seed", type=int, default=ForeignFilesRequest.seed, help="of the weights (default: %(default)s)")
+    foreign.set_defaults(run=_foreign)
     report = commands.add_parser("report", help="results side by side, as tables and plots")
     report.add_argument("results", type=Path, nargs="+", metavar="RESULT.json", help="what --json wrote")
     report.add_argument("--out", type=Path, default=ReportRequest.out, help="folder for report.md and its plots (default: %(default)s)")
@@ -205,6 +213,13 @@ def _collect(options: argparse.Namespace) -> None:
 
     (kind,) = (each for each in COLLECTORS if getattr(options, each) is not None)
     print(text_table(collect(DeviceRequest(kind, getattr(options, kind), options.device))))
+
+
+def _foreign(options: argparse.Namespace) -> None:
+    from benchmarks.foreign_files import write_foreign_files
+
+    for path in write_foreign_files(ForeignFilesRequest(options.out, options.resolution, options.seed)):
+        print(f"{path} ({path.stat().st_size / 1e6:.1f} MB)")
 
 
 def _report(options: argparse.Namespace) -> None:

@@ -186,3 +186,12 @@ class DeviceRequest:
     kind: str
     out: Path
     device: str | None = None
+
+
+@dataclass(frozen=True)
+class ForeignFilesRequest:
+    """Foreign files to write: the folder that receives them, the generator's side in pixels, and the seed of the weights."""
+
+    out: Path
+    resolution: int = 1024
+    seed: int = 0

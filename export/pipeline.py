@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -14,13 +15,14 @@ from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part,
 from export.parts import make_part
 from export.targets import Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
-from textedit_core.errors import UsageError
+from textedit_core.errors import UsageError, UserError
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
     from export.runtimes import Runner
     from export.samples import Samples
+    from textedit_core.alignment import CropRule
     from textedit_core.checkpoints.store import Checkpoint
 
 # Called with target, stage and part whenever one begins.
@@ -62,7 +64,7 @@ class ExportRequest:
 class Plan:
     """One bundle to make: a target with its precision, the prompts and parts in order, and where the bundle goes.
 
-    `estimates` are the networks' sizes in bytes, as far as the checkpoint's own file sizes tell.
+    `estimates` are the networks' sizes in bytes, as far as the number of their weights tells.
     """
 
     target: Target
@@ -114,8 +116,22 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
 
 
 def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
-    """A network's size from its checkpoint file, which holds two bytes per weight."""
-    return round(checkpoint.files[f"{part}.safetensors"]["bytes"] * _BYTES_PER_WEIGHT[precision] / 2)
+    """A network's size from the number of its weights, which the head of its checkpoint file tells.
+
+    Raises:
+        UserError: the checkpoint lacks the network, or its file is unreadable.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    name = f"{part}.safetensors"
+    if name not in checkpoint.files:
+        raise UserError(f"checkpoint {str(checkpoint.directory)!r} has no {name}, which a bundle holds; train or import it first")
+    try:
+        with safe_open(str(checkpoint.directory / name), framework="numpy") as stored:
+            weights = sum(math.prod(stored.get_slice(key).get_shape()) for key in stored.keys())  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{str(checkpoint.directory / name)!r} cannot be read: {error}; restore the file") from None
+    return round(weights * _BYTES_PER_WEIGHT[precision])
 
 
 def part_of(checkpoint: Checkpoint, prompt_id: str) -> str:
@@ -252,7 +268,7 @@ def describe(
         target=target.name,
         runtime=manifest.RuntimeEntry(target.runtime, version(target.package), target.backend, target.min_os),
         pixels=dataclasses.asdict(checkpoint.config.pixel),
-        alignment=alignment_entry(),
+        alignment=alignment_entry(checkpoint.config.crop),
         parts=entries,
         prompts=tuple(prompt_entry(checkpoint, prompt, target) for prompt in networks.prompts),
         golden=cases,
@@ -260,12 +276,12 @@ def describe(
     )
 
 
-def alignment_entry() -> dict[str, Any]:
+def alignment_entry(rule: CropRule) -> dict[str, Any]:
     """How a crop follows from five landmarks, and where they come to lie in it."""
-    from textedit_core.alignment import ALIGNMENT_TEMPLATE, LANDMARK_NAMES, REFERENCE_CROP
+    from textedit_core.alignment import LANDMARK_NAMES, landmark_template
 
-    template = [list(point) for point in ALIGNMENT_TEMPLATE]
-    return {"landmarks": list(LANDMARK_NAMES), "template": template, "crop_rule": dataclasses.asdict(REFERENCE_CROP)}
+    template = landmark_template(rule).round(4).tolist()
+    return {"landmarks": list(LANDMARK_NAMES), "template": template, "crop_rule": dataclasses.asdict(rule)}
 
 
 def prompt_entry(checkpoint: Checkpoint, prompt_id: str, target: Target) -> manifest.PromptEntry:

@@ -30,7 +30,7 @@ def preview(path: Path, photo_path: Path, prompt: str, strength: float | None, o
         UsageError: unknown prompt, strength out of range, or malformed landmarks.
         UserError: unreadable bundle or photo, unwritable output.
     """
-    from textedit_core.alignment import crop_face, parse_landmarks, paste_back
+    from textedit_core.alignment import CropRule, crop_face, parse_landmarks, paste_back
     from textedit_core.latents import apply_edit
     from textedit_core.pixels import PixelSpec, open_photo, save_image
 
@@ -40,7 +40,7 @@ def preview(path: Path, photo_path: Path, prompt: str, strength: float | None, o
         used = checked_strength(entry, strength)
         pixels = PixelSpec(**opened.manifest.pixels)
         photo = open_photo(photo_path)
-        crop, transform = crop_face(photo, points, pixels.size)
+        crop, transform = crop_face(photo, points, pixels.size, CropRule(**opened.manifest.alignment["crop_rule"]))
         w_plus = load_part(opened, ENCODER)(pixels.to_tensor(crop).contiguous())
         delta_w = load_part(opened, entry.part)(editor_input(opened.root, opened.manifest, entry, w_plus))
         edited = load_part(opened, DECODER)(apply_edit(w_plus, delta_w, used))

@@ -27,6 +27,15 @@ ALIGNMENT_TEMPLATE: tuple[tuple[float, float], ...] = (
     (0.390, 0.759),
     (0.610, 0.759),
 )
+# Where ArcFace's recognisers expect the same landmarks, as fractions of their 112 px: insightface's five points, which are counted from the
+# centre of the first pixel.
+ARCFACE_TEMPLATE: tuple[tuple[float, float], ...] = (
+    (38.7946 / 112, 52.1963 / 112),
+    (74.0318 / 112, 52.0014 / 112),
+    (56.5252 / 112, 72.2366 / 112),
+    (42.0493 / 112, 92.8655 / 112),
+    (71.2299 / 112, 92.7041 / 112),
+)
 # A distance below this many pixels leaves the direction of the face to rounding errors.
 _MIN_DISTANCE = 2.0
 # A face can reach beyond its photo, but a crop this many times larger than the photo is a mistake in the landmarks.
@@ -107,6 +116,29 @@ def parse_landmarks(text: str) -> NDArray[np.float64]:
     return points
 
 
+def landmark_template(rule: CropRule) -> NDArray[np.float64]:
+    """Where the mean face's landmarks come to lie in a crop of `rule`, [5,2] as fractions of the side."""
+    measured = np.array(ALIGNMENT_TEMPLATE)
+    if rule == REFERENCE_CROP:
+        return measured
+    # Both rules crop the same face; thousandths of the crop's side stand for the pixels of its photo.
+    face, size = measured * 1000, (1000, 1000)
+    return _face_square(face, size, rule).to_crop(_face_square(face, size, REFERENCE_CROP).to_photo(measured))
+
+
+def similarity_between(points: ArrayLike, template: ArrayLike) -> CropTransform:
+    """The crop in which `points` [N,2], in pixels, come nearest to `template` [N,2], fractions of the side, by least squares in the crop.
+
+    The least squares of Umeyama 1991 for five points that need no mirroring, as insightface aligns faces.
+    """
+    # As complex numbers a similarity is crop = factor * photo + offset.
+    photo, crop = (np.asarray(each, dtype=np.float64) @ np.array([1.0, 1.0j]) for each in (points, template))
+    centred = photo - photo.mean()
+    factor = np.vdot(centred, crop - crop.mean()) / np.vdot(centred, centred).real
+    axis, origin = 1.0 / factor, photo.mean() - crop.mean() / factor
+    return CropTransform((float(origin.real), float(origin.imag)), (float(axis.real), float(axis.imag)))
+
+
 def crop_face(
     photo: Image.Image, landmarks: ArrayLike | None, size: int, rule: CropRule = REFERENCE_CROP
 ) -> tuple[Image.Image, CropTransform]:
@@ -126,11 +158,16 @@ def crop_face(
         UserError: landmarks outside the photo, swapped, or too close together to give a direction.
     """
     transform = _central_square(photo.size) if landmarks is None else _face_square(landmarks, photo.size, rule)
+    return cut_out(photo, transform, size), transform
+
+
+def cut_out(photo: Image.Image, transform: CropTransform, size: int) -> Image.Image:
+    """The square of a photo that `transform` describes as an RGB crop of size x size, antialiased, mirrored where it leaves the photo."""
     region, offset, scale = _shrunk_region(photo, transform, size)
     # Crop pixel -> region pixel: first to the photo, then into the region, which begins at `offset`.
     to_photo = transform.matrix @ np.diag([1 / size, 1 / size, 1.0])
     to_region = np.diag(scale) @ (to_photo - np.column_stack([np.zeros((2, 2)), offset]))
-    return _resampled(region, (size, size), to_region), transform
+    return _resampled(region, (size, size), to_region)
 
 
 def paste_back(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from textedit_core.alignment import REFERENCE_CROP, CropRule
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.pixels import PixelSpec
 
@@ -65,6 +66,8 @@ class AliasFreeLayer:
 class DecoderConfig:
     """w_plus -> image. `channels` maps each resolution from 4 px up to a width; the mobile kinds end at half the image's size.
 
+    `clamp` bounds the activations of "stylegan2" to +-clamp, as NVIDIA's later generators were trained and run; 0 does not.
+
     Two kinds hold imported weights alone: "mobile_stylegan" is MobileStyleGAN, "stylegan3" is StyleGAN3, which has no `channels` but
     `layers`, the sampling rate of its Fourier features, `input_rate`, and a factor on the image, `output_scale`.
     """
@@ -76,6 +79,7 @@ class DecoderConfig:
     layers: tuple[AliasFreeLayer, ...] = ()
     input_rate: int = 0
     output_scale: float = 1.0
+    clamp: float = 0.0
 
     @property
     def num_ws(self) -> int:
@@ -146,7 +150,7 @@ class IdentityConfig:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """One whole model: the exported parts and the training-only parts."""
+    """One whole model: the exported parts and the training-only parts. `crop` says how its faces are cut out of photos."""
 
     name: str
     pixel: PixelSpec = field(default_factory=PixelSpec)
@@ -156,6 +160,7 @@ class ModelConfig:
     editor: EditorConfig = field(default_factory=EditorConfig)
     clip: ClipConfig = field(default_factory=ClipConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
+    crop: CropRule = REFERENCE_CROP
 
 
 @dataclass(frozen=True)
@@ -254,8 +259,8 @@ class EditorTraining:
     `anchor` says what the edited image's embedding is matched with: the target "text" itself, or the "source", the unedited image's
     embedding moved by the way from the neutral to the target text, which asks for the change alone and for all of it. `directional`
     weighs a second text term that follows the same way whatever its length, `contrastive` a third that asks the edited image to be nearer
-    to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `groups` are the level groups that
-    may move; the others keep an editor that returns zero.
+    to its target than to its neutral text and to `other_texts` (empty: the reference prompts' texts). `picture_weight` weighs how much the
+    picture changes. `groups` are the level groups that may move; the others keep an editor that returns zero.
 
     `faces` of the training photos, spread evenly over the people, are encoded once and kept beside the run. The perception networks
     see each face in `views` ways (the first is the picture itself, the others are jittered), the unedited and the edited face in the same
@@ -276,6 +281,7 @@ class EditorTraining:
     identity_form: str = "cosine"
     identity_target: Literal["photo", "reconstruction"] = "reconstruction"
     identity_weight: float = 0.2
+    picture_weight: float = 1.0
     completion: float = 0.9
 
 
@@ -438,6 +444,8 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
     """
     try:
         parts = {key: cls(**_tuples(values[key])) for key, cls in _PARTS.items()}
+        # Older checkpoints know one rule.
+        parts["crop"] = CropRule(**values["crop"]) if "crop" in values else REFERENCE_CROP
         unknown = set(values) - set(parts) - {"name"}
         if unknown:
             raise UserError(f"model config has unknown keys: {', '.join(sorted(unknown))}")

@@ -46,7 +46,7 @@ class FaceEditor:
         Raises:
             UserError: the landmarks do not fit the photo.
         """
-        crop, self._transform = crop_face(photo, landmarks, self._pixels.size)
+        crop, self._transform = crop_face(photo, landmarks, self._pixels.size, self.checkpoint.config.crop)
         with torch.inference_mode():
             self._w_plus = self._encoder(self._pixels.to_tensor(crop))
         self._photo = photo

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from textedit_core.config import EditorTraining, Prompt
 
 # The neutral partner says all of the target but the change, so that the way between them is the change alone. Wordings of an expression
@@ -21,31 +23,58 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
         neutral_wordings=("a man",),
     ),
     "surprised": Prompt("surprised", "a woman with a surprised face", "a woman with a neutral face", {"en": "Surprised", "zh": "惊讶"}),
+    "laughing": Prompt(
+        "laughing",
+        "a woman laughing",
+        "a woman with a neutral face",
+        {"en": "Laughing", "zh": "大笑"},
+        wordings=("a man laughing",),
+        neutral_wordings=("a man with a neutral face",),
+    ),
     "sad": Prompt("sad", "a woman with a sad face", "a woman with a neutral face", {"en": "Sad", "zh": "悲伤"}),
     "angry": Prompt("angry", "a woman with an angry face", "a woman with a neutral face", {"en": "Angry", "zh": "生气"}),
     "eyes_closed": Prompt("eyes_closed", "a woman with eyes closed", "a woman", {"en": "Eyes closed", "zh": "闭眼"}),
     "blond": Prompt("blond", "a woman with blond hair", "a woman with brown hair", {"en": "Blond hair", "zh": "金发"}),
+    "black_hair": Prompt(
+        "black_hair",
+        "a woman with black hair",
+        "a woman with brown hair",
+        {"en": "Black hair", "zh": "黑发"},
+        wordings=("a man with black hair",),
+        neutral_wordings=("a man with brown hair",),
+    ),
+    "red_hair": Prompt(
+        "red_hair",
+        "a woman with red hair",
+        "a woman with brown hair",
+        {"en": "Red hair", "zh": "红发"},
+        wordings=("a man with red hair",),
+        neutral_wordings=("a man with brown hair",),
+    ),
     "grey": Prompt("grey", "a woman with grey hair", "a woman with brown hair", {"en": "Grey hair", "zh": "灰发"}),
 }
 
 
 # What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Coarse
 # levels turn and move the head, which no expression needs; fine levels hold colour and contrast, by which a shape can please the
-# text-image model without becoming one.
-_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.5)
-_FAINT_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.2, latent_weight=0.3)
+# text-image model without becoming one. The smaller the part of the picture that the text speaks of, the dearer is the rest of it.
+_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.5, picture_weight=3.0)
+_FAINT_EXPRESSION = EditorTraining(groups=("medium",), latent_weight=0.3)
 _COLOUR = EditorTraining(groups=("medium", "fine"))
 EDITOR_RECIPES: dict[str, EditorTraining] = {
-    "smile": _EXPRESSION,
+    "smile": dataclasses.replace(_EXPRESSION, picture_weight=4.0),
+    "laughing": _EXPRESSION,
     "surprised": _EXPRESSION,
-    "sad": _FAINT_EXPRESSION,
-    "angry": _FAINT_EXPRESSION,
+    "sad": dataclasses.replace(_FAINT_EXPRESSION, picture_weight=2.0),
+    "angry": dataclasses.replace(_FAINT_EXPRESSION, picture_weight=3.0),
     "eyes_closed": _FAINT_EXPRESSION,
-    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3),
-    "aged": EditorTraining(identity_weight=0.05),
-    "glasses": EditorTraining(identity_weight=0.1),
-    "sketch": EditorTraining(identity_weight=0.05),
-    "cartoon": EditorTraining(identity_weight=0.05),
+    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3, picture_weight=0.2),
+    "aged": EditorTraining(identity_weight=0.05, picture_weight=0.3),
+    "glasses": EditorTraining(identity_weight=0.1, picture_weight=2.0),
+    "sketch": EditorTraining(identity_weight=0.05, picture_weight=0.0),
+    "cartoon": EditorTraining(identity_weight=0.05, picture_weight=0.5),
     "blond": _COLOUR,
+    "black_hair": _COLOUR,
+    "red_hair": _COLOUR,
     "grey": _COLOUR,
 }

@@ -8,10 +8,14 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
 from export.__main__ import main
+from export.pipeline import estimated_bytes
 from export.targets import TARGETS
-from textedit_core.checkpoints.store import Checkpoint
+from tests.export.networks import write_checkpoint
+from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
+from textedit_core.errors import UserError
 
 SDKS = ("torch", "executorch", "coremltools", "onnx", "onnxruntime", "timm", "numpy")
 
@@ -61,6 +65,25 @@ def test_missing_target_is_a_usage_error(capsys: pytest.CaptureFixture[str]) -> 
     with pytest.raises(SystemExit) as caught:
         main([])
     assert caught.value.code == 2 and "--target" in capsys.readouterr().err
+
+
+def test_estimates_count_weights_however_they_are_stored(tmp_path: Path) -> None:
+    half = write_checkpoint(tmp_path / "checkpoint")
+    decoder = half.load_decoder()
+    write_part(half.directory, "decoder", decoder, torch.float32)
+    single = write_index(half.directory, half.config, list(half.prompts.values()), {})
+    # One byte per number.
+    expected = sum(tensor.numel() for tensor in decoder.state_dict().values())
+    assert estimated_bytes(single, "decoder", "int8") == expected == estimated_bytes(single, "decoder", "fp16") / 2
+
+
+def test_checkpoint_that_lacks_a_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    whole = write_checkpoint(tmp_path / "checkpoint")
+    (whole.directory / "encoder.safetensors").unlink()
+    write_index(whole.directory, whole.config, list(whole.prompts.values()), {})
+    status, line = failure(["--target", "onnx", "--checkpoint", str(whole.directory), "--dry-run"], capsys)
+    assert status == UserError.exit_code
+    assert "has no encoder.safetensors, which a bundle holds; train or import it first" in line
 
 
 def test_dry_run_plans_and_writes_nothing(checkpoint: Checkpoint, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

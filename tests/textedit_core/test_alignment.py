@@ -14,8 +14,10 @@ from textedit_core.alignment import (
     REFERENCE_CROP,
     CropTransform,
     crop_face,
+    landmark_template,
     parse_landmarks,
     paste_back,
+    similarity_between,
 )
 from textedit_core.errors import UsageError, UserError
 from textedit_core.synthetic.camera import portrait
@@ -160,3 +162,33 @@ def test_landmarks_from_text() -> None:
     for text in ("80,90", "1 2 3 4 5", "a,b c,d e,f g,h i,j", ""):
         with pytest.raises(UsageError, match="five x,y pairs"):
             parse_landmarks(text)
+
+
+def test_template_follows_the_rule() -> None:
+    assert landmark_template(REFERENCE_CROP).tolist() == [list(point) for point in ALIGNMENT_TEMPLATE]
+    # By hand: the reference crop of the template has the half side 0.98 * 2 * 0.25 = 0.49 around the eyes' centre (0.5, 0.5), FFHQ's
+    # max(2 * 0.25, 1.8 * 0.259) = 0.5 around a point 0.1 * 0.259 below: (0.375, 0.5) -> (0.01 + 0.98 * 0.375, 0.5 - 0.0259).
+    assert landmark_template(FFHQ_CROP)[0] == pytest.approx([0.3775, 0.4741])
+
+
+def test_similarity_brings_points_back() -> None:
+    template = np.array(ALIGNMENT_TEMPLATE)
+    given = CropTransform((3.0, -2.0), (30.0, 40.0))
+    found = similarity_between(given.to_photo(template), template)
+    assert found.origin == pytest.approx(given.origin) and found.axis == pytest.approx(given.axis)
+
+
+def test_similarity_is_the_least_in_squares() -> None:
+    template = np.array(ALIGNMENT_TEMPLATE)
+    points = template * 100 + np.random.default_rng(0).normal(0, 5, (5, 2))
+    best = similarity_between(points, template)
+
+    def misses(*numbers: float) -> float:
+        return float(np.square(CropTransform(numbers[:2], numbers[2:]).to_crop(points) - template).sum())
+
+    # Any step away from a minimum raises the sum.
+    for number in range(4):
+        for step in (-0.1, 0.1):
+            moved = [*best.origin, *best.axis]
+            moved[number] += step
+            assert misses(*moved) > misses(*best.origin, *best.axis)

@@ -18,6 +18,7 @@ from textedit_core.checkpoints.imported_config import fitted_editors, imported_c
 from textedit_core.checkpoints.importers.contract import Imported, Importer, Kind, Source
 from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
 from textedit_core.checkpoints.importers.import_report import as_json, describe
+from textedit_core.checkpoints.importers.open_clip_file import download_weights
 from textedit_core.checkpoints.sample_faces import copy_faces
 from textedit_core.checkpoints.store import (
     LATENT_AVERAGE,
@@ -48,9 +49,10 @@ _PART_FILES: dict[Kind, str] = {
 class ImportRequest:
     """What to import into the folder `out`, which must not exist.
 
-    `clip` and `editors` come with a name: the text-image model's, the prompt's id. `base` is a checkpoint whose other parts are taken
-    over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base, or else of the
-    reference model.
+    `clip` and `editors` come with a name: the text-image model's, the prompt's id. With `download` the second part of `clip` is no file
+    but the tag of weights that open_clip publishes, which are fetched; nothing else uses the network. `base` is a checkpoint whose other
+    parts are taken over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base,
+    or else of the reference model.
     """
 
     out: Path
@@ -63,6 +65,7 @@ class ImportRequest:
     base: Path | None = None
     faces: Path | None = None
     name: str = "imported"
+    download: bool = False
 
     def files(self) -> list[tuple[str, Kind, str, Path]]:
         """(part, kind, name, file) of each file, in the order in which they are read; an editor's part is "editors/ID"."""
@@ -82,20 +85,36 @@ def import_checkpoint(request: ImportRequest, say: Callable[[str], None] = lambd
     `say` gets a description of each imported network. The full account of keys lies in the folder as import_report.json.
 
     Raises:
-        UsageError: nothing to import, or no decoder.
-        UserError: `out` exists, or a file is damaged, unsafe, of another kind, or does not fit the others.
+        UsageError: nothing to import, no decoder, or no such text-image model or weights.
+        UserError: `out` exists, a download fails, or a file is damaged, unsafe, of another kind, or does not fit the others.
     """
     _check(request)
     base = open_checkpoint(request.base) if request.base is not None else None
     parts: dict[str, Imported] = {}
     sources: dict[str, dict[str, Any]] = {}
-    for part, kind, name, path in request.files():
+    for part, kind, name, path in _fetched(request).files():
         imported = import_file(path, kind, name)
         say(describe(imported))
         parts[part] = imported
         _add_companions(parts, imported)
-        sources[part] = {"file": path.name, **file_entry(path), "format": imported.format}
+        sources[part] = {"file": path.name, **file_entry(path), "format": imported.format, **({"name": name} if name else {})}
     return _written(request, base, parts, sources)
+
+
+def _fetched(request: ImportRequest) -> ImportRequest:
+    """The request with a file in the place of weights that are to be downloaded."""
+    if request.clip is None:
+        return request
+    name, file = request.clip
+    if request.download:
+        tag, model = str(file), name.replace("/", "-")
+        return dataclasses.replace(request, clip=(f"{model}={tag}", download_weights(model, tag)), download=False)
+    if not file.is_file():
+        raise UserError(
+            f"there is no file {str(file)!r} with weights of {name}; give one that you have (--clip {name}=FILE), or let open_clip fetch "
+            f"published ones by their tag (--clip {name}=TAG --download)"
+        )
+    return request
 
 
 def _add_companions(parts: dict[str, Imported], imported: Imported) -> None:
@@ -125,7 +144,7 @@ def inspect_file(path: Path) -> str:
     source = open_source(path)
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        return f"{path.name}: {outline(source)}, of no known format"
+        return f"{path.name}: {outline(source)}; of no known format"
     return "\n".join([f"{path.name}: {outline(source)}", *(_looked_at(importer, source, len(fitting)) for importer in fitting)])
 
 
@@ -142,6 +161,8 @@ def _looked_at(importer: Importer, source: Source, fitting: int) -> str:
 def _check(request: ImportRequest) -> None:
     if not request.files():
         raise UsageError("nothing to import: give --decoder, --encoder, --identity, --clip, --editor or --latents")
+    if request.download and request.clip is None:
+        raise UsageError("--download fetches a text-image model; name it: --clip ViT-B-32=laion2b_s34b_b79k --download")
     if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
         raise UserError(f"{str(request.out)!r} exists already; choose another --out")
     for name in (request.name, *request.editors):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import Any
 
+from textedit_core.alignment import FFHQ_CROP
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.editor_fit import fit_editor
 from textedit_core.checkpoints.store import Checkpoint
@@ -27,6 +28,9 @@ def imported_config(name: str, base: Checkpoint | None, parts: dict[str, Importe
     config = base.config if base is not None else _around_decoder(name, parts)
     found = {kind: parts[kind].config for kind in ("decoder", "mapping", "encoder", "identity", "clip") if kind in parts}
     config = dataclasses.replace(config, name=name, **found)
+    if "decoder" in parts or "encoder" in parts:
+        # What can be imported was trained on faces that were cut out as FFHQ's were.
+        config = dataclasses.replace(config, crop=FFHQ_CROP)
     if "encoder" in parts:
         config = dataclasses.replace(config, pixel=dataclasses.replace(config.pixel, size=config.encoder.img_resolution))
     _check_latents(config, base, parts)

@@ -15,6 +15,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--counterfactuals", type=Path, help="a folder written by render --counterfactuals (default: the embedded set)")
     parser.add_argument("--judges", type=Path, help="a folder written by judges release (default: the embedded judges)")
+    recogniser = "an ONNX face recogniser, e.g. insightface's w600k_r50.onnx: a second opinion on identity"
+    parser.add_argument("--recogniser", type=Path, metavar="F.onnx", help=recogniser)
     parser.add_argument("--groups", type=int, help="people to use (default: all of the set)")
     parser.add_argument("--prompts", help="which edits, e.g. smile,child (default: all of the checkpoint)")
     parser.add_argument("--bundle-groups", type=int, default=64, help="people to judge each bundle on (default: %(default)s)")
@@ -38,6 +40,7 @@ def _run(options: argparse.Namespace) -> int:
         bundles=tuple(options.bundle),
         counterfactuals=options.counterfactuals,
         judges=options.judges,
+        recogniser=options.recogniser,
         groups=options.groups,
         prompts=tuple(options.prompts.split(",")) if options.prompts else None,
         html=options.html,

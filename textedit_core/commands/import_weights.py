@@ -18,7 +18,10 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--inspect", type=Path, metavar="FILE", help="say what a file is and what it holds; writes nothing")
     for name, meaning in _PARTS.items():
         parser.add_argument(f"--{name}", type=Path, metavar="FILE", help=f"{meaning} (docs/bring-your-own-weights.md lists the formats)")
-    parser.add_argument("--clip", metavar="NAME=FILE", help="weights of an open_clip model, e.g. ViT-B-32=weights.pt")
+    clip = "weights of an open_clip model, e.g. ViT-B-32=weights.pt; NAME=TAG with --download"
+    parser.add_argument("--clip", metavar="NAME=FILE", help=clip)
+    fetch = "fetch the --clip weights that open_clip publishes as TAG, e.g. laion2b_s34b_b79k; nothing is ever downloaded without this"
+    parser.add_argument("--download", action="store_true", help=fetch)
     parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction; may be repeated")
     parser.add_argument("--base", type=Path, help="a checkpoint whose other parts are taken over")
     parser.add_argument("--faces", type=Path, help="a folder of aligned faces that exports calibrate with")
@@ -38,8 +41,9 @@ def _run(options: argparse.Namespace) -> int:
         raise UsageError("import needs --out DIR, or --inspect FILE to look at one file")
     request = ImportRequest(
         out=options.out,
-        clip=_pair("--clip", options.clip) if options.clip is not None else None,
-        editors=dict(_pair("--editor", text) for text in options.editor),
+        clip=_pair("--clip", options.clip, "NAME=FILE, or NAME=TAG with --download") if options.clip is not None else None,
+        download=options.download,
+        editors=dict(_pair("--editor", text, "ID=FILE") for text in options.editor),
         base=options.base,
         faces=options.faces,
         name=options.name,
@@ -49,10 +53,10 @@ def _run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _pair(flag: str, text: str) -> tuple[str, Path]:
+def _pair(flag: str, text: str, form: str) -> tuple[str, Path]:
     from textedit_core.errors import UsageError
 
     name, separator, path = text.partition("=")
     if not (name and separator and path):
-        raise UsageError(f"{flag} {text!r} lacks a part; write it as NAME=FILE")
+        raise UsageError(f"{flag} {text!r} lacks a part; write it as {form}")
     return name, Path(path)

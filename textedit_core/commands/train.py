@@ -29,7 +29,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     stages = "clip, identity, decoder, encoder, editor, joint in this order; autoencoder or text-editor; editors for a list of prompts"
     parser.add_argument("stage", help=stages)
     parser.add_argument("--preset", default="mobile_256", help="model preset (default: %(default)s)")
-    parser.add_argument("--data", type=Path, required=True, help="a folder written by render; of photographs where pictures suffice")
+    data = "a folder written by render; of photographs where pictures suffice (default for editors: the latents that were imported)"
+    parser.add_argument("--data", type=Path, help=data)
     parser.add_argument("--out", type=Path, required=True, help="run folder; its checkpoint/ grows with every stage")
     pace = parser.add_argument_group("pace (default: the stage's own)")
     for flag, kind, meaning in _PACE:
@@ -65,6 +66,7 @@ def _add_editor(group: Any) -> None:
     group.add_argument("--identity-form", help="cosine, euclidean or one_minus_match")
     group.add_argument("--identity-target", choices=("photo", "reconstruction"))
     group.add_argument("--identity-weight", type=float, help="weight of the identity distance (l2 in the loss)")
+    group.add_argument("--picture-weight", type=float, help="weight of the change of the picture")
     group.add_argument("--groups", help="level groups that may move, e.g. coarse,medium")
     group.add_argument("--faces", type=int, help="training photos to encode and keep")
     group.add_argument("--views", type=int, help="jittered views of each face that the judges look at")

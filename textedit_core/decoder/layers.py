@@ -26,6 +26,11 @@ def scaled_leaky_relu(x: Tensor) -> Tensor:
     return F.leaky_relu(x, LRELU_SLOPE) * LRELU_GAIN
 
 
+def bounded(x: Tensor, limit: float) -> Tensor:
+    """Clamps x of any shape to +-limit; a limit of 0 is none."""
+    return x.clamp(-limit, limit) if limit else x
+
+
 def pixel_norm(x: Tensor) -> Tensor:
     """Scales the last axis of [...,D] to unit root mean square (Karras et al. 2018, section 4.2)."""
     return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-8)
@@ -146,10 +151,14 @@ class StyledConv(nn.Module):
     """Modulated convolution, frozen per-pixel noise, bias and scaled leaky ReLU: one synthesis layer.
 
     `noise_const` [H,W] is drawn once and stored, so that the same latent always gives the same image; `noise_strength` scales it.
+    `clamp` bounds the result, 0 does not.
     """
 
-    def __init__(self, in_channels: int, out_channels: int, resolution: int, w_dim: int, upsample: str | None = None) -> None:
+    def __init__(
+        self, in_channels: int, out_channels: int, resolution: int, w_dim: int, upsample: str | None = None, clamp: float = 0.0
+    ) -> None:
         super().__init__()
+        self.clamp = clamp
         self.conv = ModulatedConv2d(in_channels, out_channels, 3, w_dim, upsample=upsample)
         self.bias = nn.Parameter(torch.zeros(out_channels))
         self.register_buffer("noise_const", torch.randn(resolution, resolution))
@@ -158,18 +167,22 @@ class StyledConv(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         y = self.conv(x, w)
         y = y + (self.noise_const * self.noise_strength).to(y.dtype)
-        return scaled_leaky_relu(y + self.bias[None, :, None, None].to(y.dtype))
+        return bounded(scaled_leaky_relu(y + self.bias[None, :, None, None].to(y.dtype)), self.clamp)
 
 
 class ToRGB(nn.Module):
-    """1x1 modulated convolution without demodulation to `3 * scale^2` channels, pixel-shuffled to RGB [B,3,H*scale,W*scale]."""
+    """1x1 modulated convolution without demodulation to `3 * scale^2` channels, pixel-shuffled to RGB [B,3,H*scale,W*scale].
 
-    def __init__(self, in_channels: int, w_dim: int, scale: int = 1) -> None:
+    `clamp` bounds the result, 0 does not.
+    """
+
+    def __init__(self, in_channels: int, w_dim: int, scale: int = 1, clamp: float = 0.0) -> None:
         super().__init__()
+        self.clamp = clamp
         self.conv = ModulatedConv2d(in_channels, 3 * scale**2, 1, w_dim, demodulate=False)
         self.bias = nn.Parameter(torch.zeros(3 * scale**2))
         self.scale = scale
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        y = self.conv(x, w) + self.bias[None, :, None, None].to(x.dtype)
+        y = bounded(self.conv(x, w) + self.bias[None, :, None, None].to(x.dtype), self.clamp)
         return F.pixel_shuffle(y, self.scale) if self.scale > 1 else y

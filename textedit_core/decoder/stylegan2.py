@@ -20,15 +20,15 @@ class StyleGAN2Decoder(nn.Module):
         self.num_ws, self.w_dim, self.img_resolution = config.num_ws, config.w_dim, config.img_resolution
         widths = dict(config.channels)
         self.const = nn.Parameter(torch.randn(1, widths[4], 4, 4))
-        self.input = StyledConv(widths[4], widths[4], 4, config.w_dim)
-        self.to_rgbs = nn.ModuleList([ToRGB(widths[4], config.w_dim)])
+        self.input = StyledConv(widths[4], widths[4], 4, config.w_dim, clamp=config.clamp)
+        self.to_rgbs = nn.ModuleList([ToRGB(widths[4], config.w_dim, clamp=config.clamp)])
         self.ups = nn.ModuleList()
         self.convs = nn.ModuleList()
         previous = widths[4]
         for resolution, width in config.channels[1:]:
-            self.ups.append(StyledConv(previous, width, resolution, config.w_dim, upsample="fir"))
-            self.convs.append(StyledConv(width, width, resolution, config.w_dim))
-            self.to_rgbs.append(ToRGB(width, config.w_dim))
+            self.ups.append(StyledConv(previous, width, resolution, config.w_dim, "fir", config.clamp))
+            self.convs.append(StyledConv(width, width, resolution, config.w_dim, clamp=config.clamp))
+            self.to_rgbs.append(ToRGB(width, config.w_dim, clamp=config.clamp))
             previous = width
         self.upsample_rgb = FIRUpsample()
 

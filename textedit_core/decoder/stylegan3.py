@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textedit_core.config import AliasFreeLayer, DecoderConfig
-from textedit_core.decoder.layers import DEMOD_EPS, EqualizedLinear, scaled_leaky_relu
+from textedit_core.decoder.layers import DEMOD_EPS, EqualizedLinear, bounded, scaled_leaky_relu
 
 
 class FourierInput(nn.Module):
@@ -64,9 +64,7 @@ class FilteredLeakyReLU(nn.Module):
         x = F.conv_transpose2d(x, taps.reshape(1, 1, 1, -1).repeat(channels, 1, 1, 1), stride=(1, up), groups=channels)
         low, high = self.before - len(taps) + 1, self.after + up - len(taps)
         x = F.pad(x, (low, high, low, high))
-        x = scaled_leaky_relu(x)
-        if self.layer.clamp:
-            x = x.clamp(-self.layer.clamp, self.layer.clamp)
+        x = bounded(scaled_leaky_relu(x), self.layer.clamp)
         kernel = self.down_filter.flip([0, 1] if self.layer.radial else [0]).to(x.dtype)
         if self.layer.radial:
             return F.conv2d(x, kernel[None, None].repeat(channels, 1, 1, 1), stride=down, groups=channels)
@@ -113,7 +111,7 @@ class AliasFreeToRGB(nn.Module):
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         y = F.conv2d(x * self.affine(w)[:, :, None, None].to(x.dtype), self.weight, self.bias.to(x.dtype))
-        return y.clamp(-self.clamp, self.clamp) if self.clamp else y
+        return bounded(y, self.clamp)
 
 
 class StyleGAN3Decoder(nn.Module):

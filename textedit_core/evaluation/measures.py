@@ -18,7 +18,7 @@ from textedit_core.evaluation.verdicts import Verdict
 Measures = dict[str, NDArray[np.float64]]
 
 # Compared group by group with the fp32 row, so that the price of a precision has an interval of its own.
-PAIRED = ("success", "score", "psnr_to_truth_db", "perceptual_to_truth", "identity_to_photo", "background_drift")
+PAIRED = ("success", "score", "psnr_to_truth_db", "perceptual_to_truth", "identity_to_photo", "recogniser_to_photo", "background_drift")
 
 
 _DRIFT_KEYS = (("change", "drift"), ("unchanged", "unchanged"))
@@ -64,6 +64,8 @@ def measure(judges: Judges, question: Question, edited: Shown, unedited: Shown) 
     numbers: Measures = {
         "identity_to_reconstruction": _cosine(edited, unedited),
         "identity_to_photo": _cosine(edited, question.photos),
+        **_recognised("recogniser_to_reconstruction", edited, unedited),
+        **_recognised("recogniser_to_photo", edited, question.photos),
     }
     if question.verdict is not None:
         numbers["success"] = question.verdict.success(edited.attributes).astype(np.float64)
@@ -122,8 +124,16 @@ def measure_reconstruction(
         "perceptual": perceptual_distance(judges, unedited.images, photos.images),
         "identity_cosine": _cosine(unedited, photos),
         "identified": (identities[nearest] == people).astype(np.float64),
+        **_recognised("recogniser_cosine", unedited, photos),
     }
 
 
 def _cosine(first: Shown, second: Shown) -> NDArray[np.float64]:
     return (first.identity * second.identity).sum(1)
+
+
+def _recognised(name: str, first: Shown, second: Shown) -> Measures:
+    """The cosine of the recogniser from elsewhere under `name`; nothing without one."""
+    if first.recognised is None or second.recognised is None:
+        return {}
+    return {name: (first.recognised * second.recognised).sum(1)}

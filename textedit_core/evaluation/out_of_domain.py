@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
-from textedit_core.alignment import CropTransform, crop_face
+from textedit_core.alignment import CropTransform, crop_face, landmark_template
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.evaluation.panel import Judges, Shown, psnr_db, show
+from textedit_core.evaluation.panel import Judges, Recogniser, Shown, psnr_db, show
 from textedit_core.evaluation.request import EvaluateRequest
 from textedit_core.evaluation.verdicts import VERDICTS
 from textedit_core.face_editor import FaceEditor
@@ -28,7 +29,7 @@ Captioned = list[tuple[str, Image.Image]]
 
 
 def check_photograph(
-    request: EvaluateRequest, checkpoint: Checkpoint, prompts: tuple[str, ...], judges: Judges
+    request: EvaluateRequest, checkpoint: Checkpoint, prompts: tuple[str, ...], judges: Judges, recogniser: Recogniser | None = None
 ) -> tuple[dict[str, Any], Captioned]:
     """Edits the photograph with every prompt.
 
@@ -45,9 +46,9 @@ def check_photograph(
     landmarks = ASTRONAUT_LANDMARKS if request.photo is None else request.landmarks
     editor, size = FaceEditor(checkpoint), checkpoint.config.pixel.size
     editor.set_photo(photo, landmarks)
-    crop, transform = crop_face(photo, landmarks, size)
+    crop, transform = crop_face(photo, landmarks, size, checkpoint.config.crop)
     crops = [crop, editor.reconstruct_crop(), *(editor.edit_crop(prompt) for prompt in prompts)]
-    shown = _shown(judges, crops, size)
+    shown = show(judges, _pixels(crops, size), recogniser, landmark_template(checkpoint.config.crop))
     box = _around(transform, photo.size)
     pictures: Captioned = [("photo", photo), ("around the face", photo.crop(box)), ("aligned crop", crop), ("reconstruction", crops[1])]
     for prompt in prompts:
@@ -76,21 +77,25 @@ def _photograph(request: EvaluateRequest) -> tuple[Image.Image | None, str]:
     return Image.fromarray(astronaut()), SOURCE
 
 
-def _shown(judges: Judges, crops: list[Image.Image], size: int) -> Shown:
+def _pixels(crops: list[Image.Image], size: int) -> Tensor:
+    """The crops as uint8 [N,3,size,size]."""
     resized = [np.asarray(crop if crop.size == (size, size) else crop.resize((size, size), Image.Resampling.LANCZOS)) for crop in crops]
-    return show(judges, torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous())
+    return torch.from_numpy(np.stack(resized)).permute(0, 3, 1, 2).contiguous()
 
 
 def _figures(shown: Shown, prompts: tuple[str, ...]) -> dict[str, Any]:
     """PSNR and identity of the reconstruction (row 1) against the crop (row 0), and what the judges say of each edit (rows 2 on)."""
-    identity = shown.identity @ shown.identity.T
     edits: dict[str, Any] = {}
     for row, prompt in enumerate(prompts, start=2):
-        edits[prompt] = {"identity_to_reconstruction": float(identity[row, 1]), "identity_to_photo": float(identity[row, 0])}
+        edits[prompt] = _cosines(shown, row, 1, "to_reconstruction") | _cosines(shown, row, 0, "to_photo")
         if prompt in VERDICTS:
             score, success = VERDICTS[prompt].score(shown.attributes), VERDICTS[prompt].success(shown.attributes)
             edits[prompt] |= {"score_before": float(score[1]), "score": float(score[row]), "success": bool(success[row])}
-    return {
-        "reconstruction": {"psnr_db": float(psnr_db(shown.images[:1], shown.images[1:2])[0]), "identity_cosine": float(identity[1, 0])},
-        "edits": edits,
-    }
+    psnr = float(psnr_db(shown.images[:1], shown.images[1:2])[0])
+    return {"reconstruction": {"psnr_db": psnr, **_cosines(shown, 1, 0, "cosine")}, "edits": edits}
+
+
+def _cosines(shown: Shown, row: int, other: int, name: str) -> dict[str, float]:
+    """How alike two pictures are to the identity judge, and to the recogniser if there is one."""
+    opinions = {"identity": shown.identity, "recogniser": shown.recognised}
+    return {f"{who}_{name}": float(each[row] @ each[other]) for who, each in opinions.items() if each is not None}

@@ -9,9 +9,10 @@ from typing import Any, Protocol
 import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from textedit_core.alignment import ALIGNMENT_TEMPLATE
 from textedit_core.evaluation.verdicts import Attributes
 from textedit_core.pixels import PixelSpec
 
@@ -40,6 +41,19 @@ class Judges(Protocol):
         ...
 
 
+class Recogniser(Protocol):
+    """A face recogniser from elsewhere, another opinion on identity; `onnx_recogniser` has the real one."""
+
+    @property
+    def card(self) -> dict[str, Any]:
+        """Where it comes from, for the report."""
+        ...
+
+    def embed(self, images: Tensor, landmarks: ArrayLike = ALIGNMENT_TEMPLATE) -> NDArray[np.float64]:
+        """Unit-norm embeddings [N,E] of uint8 [N,3,C,C], whose landmarks lie at fractions [5,2] of the side."""
+        ...
+
+
 @dataclass(frozen=True)
 class Shown:
     """Pictures as a user gets them, uint8 [N,3,C,C], with the judges' word on each.
@@ -48,11 +62,13 @@ class Shown:
         images: the pictures.
         attributes: by name, float [N] or [N,classes].
         identity: unit-norm embeddings, float [N,E].
+        recognised: those of the recogniser from elsewhere; None without one.
     """
 
     images: Tensor
     attributes: Attributes
     identity: NDArray[np.float64]
+    recognised: NDArray[np.float64] | None = None
 
     def __len__(self) -> int:
         return len(self.images)
@@ -60,12 +76,14 @@ class Shown:
     def rows(self, chosen: Sequence[int]) -> Shown:
         """The chosen pictures alone."""
         picked = list(chosen)
-        return Shown(self.images[picked], {name: values[picked] for name, values in self.attributes.items()}, self.identity[picked])
+        attributes = {name: values[picked] for name, values in self.attributes.items()}
+        recognised = None if self.recognised is None else self.recognised[picked]
+        return Shown(self.images[picked], attributes, self.identity[picked], recognised)
 
 
 @torch.inference_mode()
-def show(judges: Judges, images: Tensor) -> Shown:
-    """Asks both judges about pictures, uint8 [N,3,C,C]."""
+def show(judges: Judges, images: Tensor, recogniser: Recogniser | None = None, landmarks: ArrayLike = ALIGNMENT_TEMPLATE) -> Shown:
+    """Asks both judges about pictures, uint8 [N,3,C,C], and the recogniser if there is one; `landmarks` as in `Recogniser.embed`."""
     attributes: dict[str, list[NDArray[np.float64]]] = {}
     identity = []
     for part in images.split(BATCH):
@@ -73,7 +91,8 @@ def show(judges: Judges, images: Tensor) -> Shown:
         for name, values in judges.attributes(floats).items():
             attributes.setdefault(name, []).append(values.double().cpu().numpy())
         identity.append(judges.identity(floats).double().cpu().numpy())
-    return Shown(images, {name: np.concatenate(parts) for name, parts in attributes.items()}, np.concatenate(identity))
+    found = {name: np.concatenate(parts) for name, parts in attributes.items()}
+    return Shown(images, found, np.concatenate(identity), None if recogniser is None else recogniser.embed(images, landmarks))
 
 
 @torch.inference_mode()

@@ -33,6 +33,7 @@ RECONSTRUCTION_COLUMNS = (
     Column("perceptual", "perceptual distance", 3),
     Column("identity_cosine", "identity cosine", 3),
     Column("identified", "found again", 0, True),
+    Column("recogniser_cosine", "recogniser cosine", 3),
 )
 PROMPT_COLUMNS = (
     Column("success", "done", 0, True),
@@ -40,6 +41,8 @@ PROMPT_COLUMNS = (
     Column("perceptual_to_truth", "perceptual to truth", 3),
     Column("identity_to_reconstruction", "identity to unedited", 3),
     Column("identity_to_photo", "identity to photo", 3),
+    Column("recogniser_to_reconstruction", "recogniser to unedited", 3),
+    Column("recogniser_to_photo", "recogniser to photo", 3),
     Column("unchanged", "others unchanged", 0, True),
     Column("background_drift", "background drift", 2),
     Column("text_match_self_report", "text match (self-report)", 3),
@@ -77,6 +80,8 @@ def format_report(report: dict[str, Any]) -> str:
         differences = minus_fp32(block)
         lines += _table("minus fp32", differences, PROMPT_COLUMNS) if differences else []
         lines += [_strength_line(row, behaviour) for row, behaviour in block.get("strength", {}).items()]
+    recogniser = report["recogniser"]
+    lines += ["", f"recogniser: {recogniser['file']}, {recogniser['numbers']} numbers"] if recogniser else []
     judges = ["the judges on held-out people, by attribute; no figure above is surer than these:", *judge_figures(report)]
     return "\n".join([*lines, "", *_photograph_lines(report["out_of_domain"]), "", *judges])
 
@@ -143,4 +148,6 @@ def _photograph_lines(block: dict[str, Any]) -> list[str]:
         if "success" in edit
     )
     figures = f"{reconstruction['psnr_db']:.1f} dB, identity {reconstruction['identity_cosine']:.2f}"
+    if "recogniser_cosine" in reconstruction:
+        figures += f", recogniser {reconstruction['recogniser_cosine']:.2f}"
     return [f"{block['label']} ({block['source']}): reconstruction {figures}", f"judge's score there: {'; '.join(edits)}"]

@@ -20,6 +20,7 @@ class EvaluateRequest:
         bundles: exported bundles of this checkpoint, each measured through its real runtime.
         counterfactuals: a folder that `render --counterfactuals` wrote; None is the shipped copy.
         judges: a folder of judges; None is the shipped ones.
+        recogniser: an ONNX file, another opinion on identity; None asks the judge alone.
         groups: how many counterfactual groups, spread evenly over the set; None takes all.
         prompts: the prompts to measure; None takes all of the checkpoint.
         html: where to write the sheet; None writes none.
@@ -36,6 +37,7 @@ class EvaluateRequest:
     bundles: tuple[Path, ...] = ()
     counterfactuals: Path | None = None
     judges: Path | None = None
+    recogniser: Path | None = None
     groups: int | None = None
     prompts: tuple[str, ...] | None = None
     html: Path | None = None

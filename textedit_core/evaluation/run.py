@@ -16,8 +16,9 @@ from textedit_core.errors import UserError
 from textedit_core.evaluation.bootstrap import CONFIDENCE, RESAMPLES
 from textedit_core.evaluation.ground_truth import Groups, load_groups, spread
 from textedit_core.evaluation.measures import measure_reconstruction, summarise_plain
+from textedit_core.evaluation.onnx_recogniser import open_recogniser
 from textedit_core.evaluation.out_of_domain import LABEL, check_photograph
-from textedit_core.evaluation.panel import Judges, show
+from textedit_core.evaluation.panel import Judges, Recogniser, show
 from textedit_core.evaluation.pictures import CONTACT_FACES, SHEET_FACES, Pictures, save_contact_sheet
 from textedit_core.evaluation.pipelines import CheckpointPipeline, Pipeline, opened_bundle
 from textedit_core.evaluation.prompt_rows import PromptResult, evaluate_prompt
@@ -38,8 +39,8 @@ def evaluate(request: EvaluateRequest) -> dict[str, Any]:
 
     Raises:
         UsageError: a prompt that the checkpoint does not have.
-        UserError: checkpoint, bundle, counterfactuals, judges or photo are missing or damaged, a bundle is of another checkpoint, or
-            there are too few groups.
+        UserError: checkpoint, bundle, counterfactuals, judges, recogniser or photo are missing or damaged, a bundle is of another
+            checkpoint, or there are too few groups.
     """
     from textedit_core.judges import open_judges
     from textedit_core.synthetic.counterfactual_set import CounterfactualSet
@@ -57,10 +58,11 @@ def evaluate_with(request: EvaluateRequest, groups: Groups, judges: Judges) -> t
     started = time.perf_counter()
     checkpoint = open_checkpoint(request.checkpoint)
     prompts = _prompts(checkpoint, request.prompts)
+    recogniser = None if request.recogniser is None else open_recogniser(request.recogniser)
     with _progress() as tell, contextlib.ExitStack() as stack:
         bundles = [stack.enter_context(opened_bundle(path, checkpoint.checkpoint_id)) for path in request.bundles]
         _check_bundles(bundles, prompts)
-        setting = _setting(request, checkpoint, prompts, groups, judges, tell)
+        setting = _setting(request, checkpoint, prompts, groups, judges, recogniser, tell)
         report, pictures = _measured(request, setting, prompts, bundles, tell)
     report["seconds"] = round(time.perf_counter() - started, 1)
     validate(report)
@@ -83,7 +85,13 @@ def _check_bundles(bundles: Sequence[Pipeline], prompts: tuple[str, ...]) -> Non
 
 
 def _setting(
-    request: EvaluateRequest, checkpoint: Checkpoint, prompts: tuple[str, ...], groups: Groups, judges: Judges, tell: Tell
+    request: EvaluateRequest,
+    checkpoint: Checkpoint,
+    prompts: tuple[str, ...],
+    groups: Groups,
+    judges: Judges,
+    recogniser: Recogniser | None,
+    tell: Tell,
 ) -> Setting:
     tell("counterfactual groups")
     known = [prompt for prompt in prompts if prompt in VERDICTS]
@@ -91,7 +99,7 @@ def _setting(
     # Groups that the bundles cover, so that the sheet has a picture of each in every row.
     covered = spread(len(truth), request.bundle_groups)
     sheet_groups = tuple(covered[index] for index in spread(len(covered), max(SHEET_FACES, CONTACT_FACES)))
-    return Setting(checkpoint, judges, truth, show(judges, truth.sources), sheet_groups, request.seed)
+    return Setting(checkpoint, judges, truth, show(judges, truth.sources, recogniser), sheet_groups, request.seed, recogniser)
 
 
 def _measured(
@@ -104,7 +112,7 @@ def _measured(
         name: evaluate_prompt(setting, setting.checkpoint.prompts[name], main, exported, request.strength_groups, tell) for name in prompts
     }
     tell(LABEL)
-    photograph, captioned = check_photograph(request, setting.checkpoint, prompts, setting.judges)
+    photograph, captioned = check_photograph(request, setting.checkpoint, prompts, setting.judges, setting.recogniser)
     pictures = _pictures(setting, main, exported, results)
     pictures.out_of_domain = captioned
     report = _head(request, setting, main)
@@ -126,6 +134,7 @@ def _head(request: EvaluateRequest, setting: Setting, main: Prepared) -> dict[st
         },
         "intervals": {"method": "percentile bootstrap over groups", "resamples": RESAMPLES, "confidence": CONFIDENCE, "seed": setting.seed},
         "judges": setting.judges.card,
+        "recogniser": None if setting.recogniser is None else setting.recogniser.card,
         "threads": torch.get_num_threads(),
     }
 

@@ -13,7 +13,7 @@ from textedit_core.config import Prompt
 from textedit_core.evaluation.drift import other_traits
 from textedit_core.evaluation.ground_truth import GroundTruth
 from textedit_core.evaluation.measures import Measures, Question
-from textedit_core.evaluation.panel import BATCH, Judges, Shown, as_float, as_shown, show
+from textedit_core.evaluation.panel import BATCH, Judges, Recogniser, Shown, as_float, as_shown, show
 from textedit_core.evaluation.pipelines import Pipeline
 from textedit_core.evaluation.verdicts import VERDICTS
 
@@ -29,6 +29,7 @@ class Setting:
         judges: who judges.
         truth: the counterfactual groups.
         photos: their source pictures.
+        recogniser: another opinion on identity; None without one.
         sheet_groups: the groups whose pictures are kept for the sheet.
         seed: of the bootstrap.
     """
@@ -39,6 +40,7 @@ class Setting:
     photos: Shown
     sheet_groups: tuple[int, ...]
     seed: int
+    recogniser: Recogniser | None = None
 
     @property
     def size(self) -> int:
@@ -48,7 +50,7 @@ class Setting:
     def draw(self, pipeline: Pipeline, w_plus: Tensor) -> Shown:
         """Decodes w_plus [N,L,D] and has the pictures judged."""
         drawn = [as_shown(pipeline.decode(part), self.size) for part in w_plus.split(BATCH)]
-        return show(self.judges, torch.cat(drawn))
+        return show(self.judges, torch.cat(drawn), self.recogniser)
 
     def question(self, prompt: str) -> Question:
         """What every row of a prompt is asked. Without a counterfactual of its name, what needs no ground truth remains."""
@@ -57,7 +59,7 @@ class Setting:
         verdict = VERDICTS[prompt]
         others = other_traits(verdict, self.truth.source_labels, self.truth.partner_labels[prompt])
         background = None if verdict.restyles else self.truth.backgrounds[prompt]
-        return Question(self.photos, show(self.judges, self.truth.partners[prompt]), background, verdict, others)
+        return Question(self.photos, show(self.judges, self.truth.partners[prompt], self.recogniser), background, verdict, others)
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from textedit_core.losses.adversarial import generator_loss
 from textedit_core.losses.identity import IdentityLoss
 from textedit_core.losses.latent import LatentChangeLoss
+from textedit_core.losses.picture_change import PictureChangeLoss
 from textedit_core.losses.reconstruction import GradientL1Loss, MultiScaleL1Loss, PerceptualLoss
 from textedit_core.losses.text_match import TextMatchLoss
 
@@ -44,6 +45,8 @@ class EditorInputs:
         neutral_text: embedding [E] or [B,E] of the neutral text; the directional loss needs it.
         photo_identity: recogniser embeddings [B,F] of the photo.
         reconstruction_identity: recogniser embeddings [B,F] of the unedited ``G(w)``.
+        edited_picture: RGB [B,3,H,W] in [-1,1] of the edited face.
+        source_picture: RGB [B,3,H,W] in [-1,1] of the unedited ``G(w)``, of any size.
     """
 
     edited_image: Tensor
@@ -54,12 +57,14 @@ class EditorInputs:
     neutral_text: Tensor | None = None
     photo_identity: Tensor | None = None
     reconstruction_identity: Tensor | None = None
+    edited_picture: Tensor | None = None
+    source_picture: Tensor | None = None
 
 
 class EditorObjective(nn.Module):
-    """``loss = loss1 + lambda1 * loss2 + lambda2 * loss3``: text match, latent change, identity.
+    """``loss = loss1 + lambda1 * loss2 + lambda2 * loss3``: text match, latent change, identity; and the change of the picture.
 
-    Source: StyleCLIP (Patashnik et al. 2021), equation 4.
+    Source: StyleCLIP (Patashnik et al. 2021), equation 4, for the three.
 
     Args:
         text_match: loss 1.
@@ -67,6 +72,7 @@ class EditorObjective(nn.Module):
         identity: loss 3.
         latent_weight: lambda1.
         identity_weight: lambda2.
+        picture_weight: of the change of the picture.
     """
 
     def __init__(
@@ -76,6 +82,7 @@ class EditorObjective(nn.Module):
         identity: IdentityLoss,
         latent_weight: float,
         identity_weight: float,
+        picture_weight: float,
     ) -> None:
         super().__init__()
         self.text_match = text_match
@@ -83,9 +90,10 @@ class EditorObjective(nn.Module):
         self.identity = identity
         self.latent_weight = latent_weight
         self.identity_weight = identity_weight
+        self.picture_change, self.picture_weight = PictureChangeLoss(), picture_weight
 
     def forward(self, inputs: EditorInputs, identity_target: IdentityTarget) -> Objective:
-        """Objective with the terms ``text_match``, ``latent`` and ``identity``.
+        """Objective with the terms ``text_match``, ``latent``, ``identity`` and ``picture``.
 
         Args:
             inputs: one batch.
@@ -93,7 +101,7 @@ class EditorObjective(nn.Module):
                 encoder is not yet good enough for the photo to be reachable.
 
         Raises:
-            ValueError: an embedding that a term needs is missing, or the target is unknown.
+            ValueError: an embedding or picture that a term needs is missing, or the target is unknown.
         """
         total = _WeightedSum()
         match = self.text_match(inputs.edited_image, inputs.text, inputs.source_image, inputs.neutral_text)
@@ -103,6 +111,10 @@ class EditorObjective(nn.Module):
         if self.identity_weight:
             edited, reference = _identity_pair(inputs, identity_target)
             total.add("identity", self.identity_weight, self.identity(edited, reference))
+        if self.picture_weight:
+            if inputs.edited_picture is None or inputs.source_picture is None:
+                raise ValueError("the picture term has a weight; pass edited_picture and source_picture")
+            total.add("picture", self.picture_weight, self.picture_change(inputs.edited_picture, inputs.source_picture))
         return total.objective()
 
 

@@ -9,12 +9,12 @@ from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import DecoderTraining, EncoderTraining, ModelConfig
 from textedit_core.decoder import build_decoder
 from textedit_core.decoder.layers import EQUALIZED_RATE
-from textedit_core.encoder import Encoder
-from textedit_core.errors import UserError
+from textedit_core.e4e_encoder import build_encoder
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.training.adversary import BETAS, LEARNING_RATE_SCALE, Adversary
 from textedit_core.training.decoder_stage import perceptual_distances, refuse_early_discriminator, template_focus, with_terms
 from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.encoded_faces import encoded
 from textedit_core.training.encoder_stage import latent_terms
 from textedit_core.training.image_source import ImageRows, ImageSource
 from textedit_core.training.loop import Player
@@ -42,16 +42,13 @@ class AutoencoderStage:
         team: Team = SOLO,
     ) -> None:
         refuse_early_discriminator(recipe)
-        if model.encoder.img_resolution != model.decoder.img_resolution:
-            sides = f"{model.encoder.img_resolution} px and the decoder writes {model.decoder.img_resolution} px"
-            raise UserError(f"the encoder of {model.name} reads {sides}; the autoencoder stage needs one size")
         self.recipe, self.latent, self.batch_size, self.team = recipe, latent, batch_size, team
         self.directory, self.count = checkpoint.directory, len(data)
         self.images = ImageSource(data, team.device)
         self.heldout_images = ImageSource(heldout, team.device).first(8)
-        networks = nn.ModuleDict({"encoder": Encoder(model.encoder), "decoder": build_decoder(model.decoder)})
+        networks = nn.ModuleDict({"encoder": build_encoder(model.encoder), "decoder": build_decoder(model.decoder)})
         self.networks = networks.to(team.device, memory_format=torch.channels_last)
-        self.focus = template_focus(model.decoder.img_resolution).to(team.device)
+        self.focus = template_focus(model.decoder.img_resolution, model.crop).to(team.device)
         self.objective = ReconstructionObjective(ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel))
         self.distances = perceptual_distances(recipe, checkpoint, team)
         self.players = [Player("autoencoder", self.networks, self._losses, rates={"decoder.": EQUALIZED_RATE})]
@@ -64,7 +61,7 @@ class AutoencoderStage:
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         photos = self._draw(generator)
-        w_plus = self.networks["encoder"](photos).float()
+        w_plus = encoded(self.networks["encoder"], photos).float()
         rendered = self.networks["decoder"](w_plus)
         result = self.objective(rendered.float(), photos, self.focus)
         terms = latent_terms(self.latent, w_plus, self.networks["encoder"].w_avg, 1.0)
@@ -81,13 +78,13 @@ class AutoencoderStage:
         photos = self._draw(generator)
         with torch.no_grad():
             # A second look with batch statistics would move the running ones twice.
-            rendered = self.networks["decoder"](self.networks["encoder"].eval()(photos))
+            rendered = self.networks["decoder"](encoded(self.networks["encoder"].eval(), photos))
         return self.adversary.loss(photos, rendered, generator)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         networks = averaged["autoencoder"]
         assert isinstance(networks, nn.ModuleDict)
-        return torch.cat([self.heldout_images, networks["decoder"](networks["encoder"](self.heldout_images)).float()])
+        return torch.cat([self.heldout_images, networks["decoder"](encoded(networks["encoder"], self.heldout_images)).float()])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         networks = averaged["autoencoder"]

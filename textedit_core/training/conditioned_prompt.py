@@ -11,20 +11,20 @@ from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.training.distributed import SOLO
 from textedit_core.training.editor_networks import load_frozen
 from textedit_core.training.editor_stage import require_new_prompt
-from textedit_core.training.latent_cache import NamedImages, remember_faces
+from textedit_core.training.latent_cache import EditorData, remember_faces
 from textedit_core.training.prompt_space import with_neutral
 from textedit_core.training.strength import calibrated, calibration_rows
 
 
 def add_conditioned_prompt(
-    directory: Path, prompt: Prompt, data: NamedImages, recipe: EditorTraining, replace: bool = False
+    directory: Path, prompt: Prompt, data: EditorData, recipe: EditorTraining, replace: bool = False
 ) -> Checkpoint:
     """Enters a prompt that the checkpoint's text-conditioned editor serves, with its strength calibrated on a few faces.
 
     Args:
         directory: a checkpoint folder with a text-conditioned editor; receives the prompt.
         prompt: texts and names; the other fields are filled in.
-        data: training photos.
+        data: training photos, or latents in their place.
         recipe: how many faces are kept beside the run, and the wanted completion.
         replace: whether a prompt of the same id may be replaced.
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.alignment import ALIGNMENT_TEMPLATE
+from textedit_core.alignment import CropRule, landmark_template
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import DecoderTraining, ModelConfig
 from textedit_core.decoder import MappingNetwork, build_decoder
@@ -51,7 +51,7 @@ class DecoderStage:
         mapping.standardise(data.scene_codes)
         self.networks = nn.ModuleDict({"mapping": mapping, "decoder": decoder}).to(team.device)
         size = model.decoder.img_resolution
-        self.focus = {side: template_focus(side).to(team.device) for side in (size, size // 2)}
+        self.focus = {side: template_focus(side, model.crop).to(team.device) for side in (size, size // 2)}
         self.objective = ReconstructionObjective(ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel))
         self.distances = perceptual_distances(recipe, checkpoint, team)
         self.players = [Player("decoder", self.networks, self._losses)]
@@ -136,7 +136,7 @@ def render(networks: nn.Module, codes: Tensor, preview: bool) -> Tensor:
     return decoder.preview(w_plus) if preview else decoder(w_plus)
 
 
-def template_focus(size: int) -> Tensor:
-    """Importance of each pixel of an aligned face, float32 [1,1,S,S]: eyes, nose and mouth count most."""
-    landmarks = torch.tensor(ALIGNMENT_TEMPLATE, dtype=torch.float32).reshape(1, -1, 2) * size
+def template_focus(size: int, rule: CropRule) -> Tensor:
+    """Importance of each pixel of a face that was aligned by `rule`, float32 [1,1,S,S]: eyes, nose and mouth count most."""
+    landmarks = torch.from_numpy(landmark_template(rule)).float().reshape(1, -1, 2) * size
     return landmark_weight(landmarks, size)

@@ -19,7 +19,7 @@ _READ_THE_WAY = ("directional", "contrastive")
 
 
 class EditorCriterion:
-    """loss1 + l1*loss2 + l2*loss3, and the directional and contrastive text terms where a recipe weighs them.
+    """loss1 + l1*loss2 + l2*loss3, and the change of the picture and the other text terms where a recipe weighs them.
 
     Args:
         recipe: forms and weights.
@@ -36,7 +36,7 @@ class EditorCriterion:
         """Named scalars, "loss" being the one to minimise; `inputs.text` is the prompt's own embedding, whatever the anchor.
 
         Raises:
-            ValueError: an embedding that a term needs is missing.
+            ValueError: an embedding or picture that a term needs is missing.
         """
         source, neutral = inputs.source_image, inputs.neutral_text
         if source is None or neutral is None:
@@ -63,13 +63,14 @@ def text_target(recipe: EditorTraining, source: Tensor, text: Tensor, neutral_te
 
 
 def build_editor_objective(recipe: EditorTraining, spread: LatentSpread, others: Tensor | None = None) -> EditorObjective:
-    """The weighted sum of the three losses that a recipe names; arguments as in EditorCriterion."""
+    """The weighted sum of the losses that a recipe names; arguments as in EditorCriterion."""
     return EditorObjective(
         _contrastive(recipe, others) if recipe.text_match == "contrastive" else build_text_match(recipe.text_match),
         LatentChangeLoss(recipe.latent_norm, spread),
         IdentityLoss(recipe.identity_form),
         recipe.latent_weight,
         recipe.identity_weight,
+        recipe.picture_weight,
     )
 
 

@@ -20,8 +20,9 @@ from textedit_core.perception.text_pairs import embed_prompt, other_texts
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
 from textedit_core.training.editor_objective import EditorCriterion, require_known_losses
-from textedit_core.training.image_source import ImageRows, ImageSource
-from textedit_core.training.latent_cache import NamedImages, remember_faces
+from textedit_core.training.encoded_faces import StoredLatents, sample_faces
+from textedit_core.training.image_source import ImageRows
+from textedit_core.training.latent_cache import EditorData, remember_faces
 from textedit_core.training.loop import Player
 from textedit_core.training.prompt_space import with_neutral
 from textedit_core.training.strength import calibrated, calibration_rows
@@ -52,8 +53,8 @@ class EditorStage:
     Args:
         prompt: texts and names.
         recipe: losses, weights and groups.
-        data: training photos.
-        heldout: photos for the sample grids.
+        data: training photos, or latents in their place.
+        heldout: the same for the sample grids.
         batch_size: images per step, of all processes together.
         checkpoint: the trained other parts; receives the editor.
         team: who trains together.
@@ -68,8 +69,8 @@ class EditorStage:
         self,
         prompt: Prompt,
         recipe: EditorTraining,
-        data: NamedImages,
-        heldout: ImageRows,
+        data: EditorData,
+        heldout: ImageRows | StoredLatents,
         batch_size: int,
         checkpoint: Checkpoint,
         team: Team = SOLO,
@@ -87,7 +88,7 @@ class EditorStage:
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, folder)
         others = other_texts(self.networks.clip, self.pair, recipe.other_texts)
         self.criterion = EditorCriterion(recipe, self.faces.spread, others)
-        self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
+        self.shown = sample_faces(heldout, self.networks.encoder, team.device, _SAMPLE_FACES)
         self.players = [Player("editor", self.editor, self._losses)]
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
@@ -96,7 +97,8 @@ class EditorStage:
         w_plus = self.faces.latents[rows]
         # In units of how far faces lie apart, so that one learning rate suits every latent space.
         delta_w = self.faces.unit * self.editor(w_plus).float()
-        edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
+        picture = self.networks.preview(apply_edit(w_plus, delta_w, 1.0))
+        edited = self.faces.seen(picture, rows, view)
         inputs = EditorInputs(
             edited_image=self.networks.clip.encode_image(edited),
             text=self.pair.text,
@@ -104,16 +106,16 @@ class EditorStage:
             edited_identity=self.networks.identity.embed(edited) if self.recipe.identity_weight else None,
             source_image=self.faces.sources[view, rows],
             neutral_text=self.pair.neutral,
-            photo_identity=self.faces.photo_identities[rows],
+            photo_identity=self.faces.photo_identity(rows),
             reconstruction_identity=self.faces.source_identities[view, rows],
+            edited_picture=picture,
+            source_picture=self.faces.pictures[rows],
         )
         return self.criterion(inputs)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        decoder, w_plus = self.networks.decoder, self.networks.encoder(self.heldout)
-        delta_w = self.faces.unit * averaged["editor"](w_plus)
-        rows = [self.heldout, decoder(w_plus), *(decoder(apply_edit(w_plus, delta_w, strength)) for strength in (0.5, 1.0))]
-        return torch.cat([row.float() for row in rows])
+        delta_w = self.faces.unit * averaged["editor"](self.shown.w_plus)
+        return self.shown.grid(self.networks.decoder, [apply_edit(self.shown.w_plus, delta_w, strength) for strength in (0.5, 1.0)])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         editor = copy.deepcopy(averaged["editor"])

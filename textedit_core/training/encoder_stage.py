@@ -15,6 +15,7 @@ from textedit_core.losses.latent import level_spread_loss, w_norm_loss
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus, with_terms
 from textedit_core.training.distributed import SOLO, Team
+from textedit_core.training.encoded_faces import encoded
 from textedit_core.training.image_source import ImageSource
 from textedit_core.training.loop import Player
 
@@ -40,7 +41,7 @@ class EncoderStage:
         self.encoder = build_encoder(checkpoint.config.encoder).to(team.device, memory_format=torch.channels_last)
         self.encoder.w_avg.copy_(self.latents.mean(0))
         identity, clip = checkpoint.load_identity().to(team.device), checkpoint.load_clip().to(team.device)
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2).to(team.device)
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution // 2, checkpoint.config.crop).to(team.device)
         weights = ReconstructionWeights(pixel=recipe.pixel, gradient=recipe.pixel, perceptual=recipe.perceptual, identity=recipe.identity)
         self.objective = ReconstructionObjective(weights, identity.embed, clip.features)
         self.players = [Player("encoder", self.encoder, self._losses)]
@@ -55,7 +56,7 @@ class EncoderStage:
             with torch.no_grad():
                 rendered = self.decoder(broadcast_w(mixed, self.decoder.num_ws)).float().clamp(-1.0, 1.0)
             images, latents = torch.cat([images, rendered]), torch.cat([latents, mixed])
-        w_plus = self.encoder(images.contiguous(memory_format=torch.channels_last)).float()
+        w_plus = encoded(self.encoder, images.contiguous(memory_format=torch.channels_last)).float()
         error = (w_plus - latents.unsqueeze(1)) / self.w_std
         latent = error.square().mean()
         losses = {"loss": self.recipe.latent * latent, "latent": latent.detach()}
@@ -74,7 +75,7 @@ class EncoderStage:
         return torch.lerp(self.latents[pairs[:, 0]], self.latents[pairs[:, 1]], share)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        return torch.cat([self.heldout_images, self.decoder(averaged["encoder"](self.heldout_images)).float()])
+        return torch.cat([self.heldout_images, self.decoder(encoded(averaged["encoder"], self.heldout_images)).float()])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         write_part(self.directory, "encoder", averaged["encoder"])

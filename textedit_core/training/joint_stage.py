@@ -22,16 +22,20 @@ from textedit_core.training.decoder_stage import template_focus
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import FrozenNetworks
 from textedit_core.training.editor_objective import EditorCriterion
+from textedit_core.training.encoded_faces import SampleFaces, encoded
 from textedit_core.training.image_source import ImageSource
 from textedit_core.training.latent_cache import spread_of
 from textedit_core.training.loop import Player
 from textedit_core.training.strength import calibrated, calibration_rows
 
+_SAMPLE_FACES = 8
 PARTS = ("encoder", "decoder", "editors")
 
 
 class JointStage:
     """Reconstruction of photos and one prompt's edit per step, prompts taking turns by chance.
+
+    Photos are compared at the decoder's size; an encoder that looks at smaller ones gets them reduced.
 
     After `finish`, `prompts` are the prompts with their strengths calibrated anew.
 
@@ -57,7 +61,7 @@ class JointStage:
         self.name = "-".join(["joint", *(() if set(parts) == set(PARTS) else parts)])
         self.recipe, self.batch_size, self.team = recipe, batch_size, team
         self.images, self.count = ImageSource(data, team.device), len(data)
-        self.heldout_images = ImageSource(heldout, team.device).first(8)
+        self.heldout_images = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.directory, self.prompts = checkpoint.directory, checkpoint.prompts
         own = [name for name, prompt in checkpoint.prompts.items() if not prompt.conditioned]
         editors = nn.ModuleDict({name: checkpoint.load_editor(name) for name in own})
@@ -68,7 +72,7 @@ class JointStage:
         self.networks = nn.ModuleDict(networks).to(team.device, memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip().to(team.device), checkpoint.load_identity().to(team.device)
         self.texts = {name: embed_prompt(self.clip, checkpoint.prompts[name]) for name in own}
-        self.focus = template_focus(checkpoint.config.decoder.img_resolution).to(team.device)
+        self.focus = template_focus(checkpoint.config.decoder.img_resolution, checkpoint.config.crop).to(team.device)
         weights = ReconstructionWeights(
             pixel=reconstruction.pixel,
             gradient=reconstruction.pixel,
@@ -86,7 +90,7 @@ class JointStage:
         for network in self.frozen:
             network.eval()
         photos = self.images(self.team.share(torch.randint(self.count, (self.batch_size,), generator=generator)))
-        w_plus = self.networks["encoder"](photos)
+        w_plus = encoded(self.networks["encoder"], photos)
         reconstruction = self.networks["decoder"](w_plus).float()
         result = self.reconstruction(reconstruction, photos, self.focus)
         losses = {"loss": result.total, **result.terms}
@@ -114,6 +118,8 @@ class JointStage:
             neutral_text=self.texts[prompt].neutral,
             photo_identity=photo_identity,
             reconstruction_identity=reconstruction_identity,
+            edited_picture=edited,
+            source_picture=reconstruction.detach(),
         )
         assert self.criterion is not None
         losses = self.criterion(inputs)
@@ -122,12 +128,9 @@ class JointStage:
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         networks = averaged["joint"]
         assert isinstance(networks, nn.ModuleDict)
-        photos = self.heldout_images
-        w_plus = networks["encoder"](photos)
-        rows = [photos, networks["decoder"](w_plus)]
-        for editor in networks["editors"].values():
-            rows.append(networks["decoder"](apply_edit(w_plus, editor(w_plus), 1.0)))
-        return torch.cat([row.float() for row in rows])
+        shown = SampleFaces(encoded(networks["encoder"], self.heldout_images), self.heldout_images)
+        edited = [apply_edit(shown.w_plus, editor(shown.w_plus), 1.0) for editor in networks["editors"].values()]
+        return shown.grid(networks["decoder"], edited)
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         networks = averaged["joint"]
@@ -142,7 +145,7 @@ class JointStage:
         encoder, editors = networks["encoder"], networks["editors"]
         assert isinstance(encoder, (Encoder, PyramidEncoder)) and isinstance(editors, nn.ModuleDict)
         around = FrozenNetworks(encoder, networks["decoder"], self.clip, self.identity)
-        latents = encoder(self.images(calibration_rows(self.count)))
+        latents = encoded(encoder, self.images(calibration_rows(self.count)))
         sources = self.clip.encode_image(around.preview(latents))
         records = {}
         for name, averaged in editors.items():

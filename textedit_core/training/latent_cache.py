@@ -22,15 +22,17 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, save_weights
 from textedit_core.config import EditorTraining
-from textedit_core.errors import UserError
+from textedit_core.errors import UsageError, UserError
 from textedit_core.losses.latent import LatentSpread, latent_spread
+from textedit_core.losses.picture_change import small_picture
 from textedit_core.training.augmentation import View, draw_view
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
-from textedit_core.training.image_source import ImageRows, ImageSource
+from textedit_core.training.encoded_faces import StoredLatents, latents_of
+from textedit_core.training.image_source import ImageRows
 
 # Raised whenever the same networks and faces would give other numbers.
-CACHE_VERSION = 3
+CACHE_VERSION = 4
 MIN_FACES = 8
 # So many images, of every style that the data has, say how latents are spread.
 SPREAD_IMAGES = 3000
@@ -52,6 +54,10 @@ class NamedImages(ImageRows, Protocol):
     def of_every_style(self) -> NamedImages: ...
 
 
+# What an editor starts from.
+EditorData = NamedImages | StoredLatents
+
+
 @dataclass(frozen=True)
 class FaceMemory:
     """Unedited training faces, float32, on the device that trains.
@@ -60,7 +66,8 @@ class FaceMemory:
         latents: w_plus [N,L,D].
         sources: the text-image model's unit-norm embeddings of the preview of G(w), as seen in each of V ways, [V,N,E].
         source_identities: the recogniser's, [V,N,F].
-        photo_identities: the recogniser's of the photos themselves, [N,F].
+        photo_identities: the recogniser's of the photos themselves, [N,F]; None where there were latents alone.
+        pictures: the preview of G(w), small, RGB [N,3,P,P] in [-1,1].
         unit, precision: the `spread` of the latents of images of every style, scalar and [D,D].
         ways: the V ways, each a view of all N faces; None is the picture itself.
     """
@@ -68,10 +75,11 @@ class FaceMemory:
     latents: Tensor
     sources: Tensor
     source_identities: Tensor
-    photo_identities: Tensor
+    pictures: Tensor
     unit: Tensor
     precision: Tensor
     ways: tuple[View | None, ...]
+    photo_identities: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.latents)
@@ -85,6 +93,10 @@ class FaceMemory:
     def views(self) -> int:
         """V."""
         return len(self.sources)
+
+    def photo_identity(self, rows: Tensor) -> Tensor | None:
+        """The recogniser's embeddings [B,F] of the photos of faces `rows`, None where there are no photos."""
+        return None if self.photo_identities is None else self.photo_identities[rows]
 
     def draw_view(self, generator: torch.Generator) -> int:
         """The way in which the perception networks look at the next batch."""
@@ -108,21 +120,24 @@ def _through(way: View | None, images: Tensor, rows: Tensor) -> Tensor:
 
 
 def remember_faces(
-    checkpoint: Checkpoint, data: NamedImages, recipe: EditorTraining, networks: FrozenNetworks, team: Team, folder: Path
+    checkpoint: Checkpoint, data: EditorData, recipe: EditorTraining, networks: FrozenNetworks, team: Team, folder: Path
 ) -> FaceMemory:
     """Reads the cache for these networks and faces, or fills it.
 
     Args:
         checkpoint: names the networks by their hashes.
-        data: training photos; `recipe.faces` of them are taken, spread evenly over the people.
+        data: training photos, or latents in their place; `recipe.faces` of them are taken, spread evenly over the people.
         recipe: says how many faces, and in how many ways they are seen.
         networks: the checkpoint's frozen networks, on the team's device.
         team: rank 0 writes.
         folder: holds the caches.
 
     Raises:
+        UsageError: the recipe compares with photos, and there are latents alone.
         UserError: there are too few faces to train on.
     """
+    if isinstance(data, StoredLatents) and recipe.identity_weight and recipe.identity_target == "photo":
+        raise UsageError("latents have no photo to compare with: give --identity-target reconstruction, or photos with --data")
     rows = torch.linspace(0, len(data) - 1, min(recipe.faces, len(data))).long()
     if len(rows) < MIN_FACES:
         raise UserError(f"{len(rows)} training faces in {str(data.folder)!r} are too few for an editor; it needs {MIN_FACES}: render more")
@@ -140,11 +155,13 @@ def remember_faces(
     return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
 
 
-def cache_key(checkpoint: Checkpoint, data: NamedImages, rows: Tensor, pool: NamedImages, views: int) -> str:
+def cache_key(checkpoint: Checkpoint, data: EditorData, rows: Tensor, pool: EditorData, views: int) -> str:
     """Sixteen hex digits that stand for the networks, the faces and the ways of looking at them."""
     parts = [checkpoint.files[f"{name}.safetensors"]["sha256"] for name in _PARTS]
-    faces = [of.labels[row]["sha256"] for of, some in ((data, rows), (pool, _spread_rows(pool))) for row in some.tolist()]
-    document = json.dumps([CACHE_VERSION, parts, faces, data.pixel.size, views])
+    listed = ((data.labels, rows), (pool.labels, _spread_rows(pool)))
+    faces = [labels[row]["sha256"] for labels, some in listed for row in some.tolist()]
+    seen = "latents" if isinstance(data, StoredLatents) else data.pixel.size
+    document = json.dumps([CACHE_VERSION, parts, faces, seen, views])
     return hashlib.sha256(document.encode()).hexdigest()[:16]
 
 
@@ -157,29 +174,30 @@ def _stored(path: Path) -> dict[str, Tensor] | None:
 
 
 @torch.no_grad()
-def spread_of(images: ImageRows, encoder: nn.Module, team: Team) -> LatentSpread:
-    """How the encoder's latents of `images` are spread; some of many images are taken."""
-    source = ImageSource(images, team.device)
-    chunks = track(_spread_rows(images).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.leads)
-    return latent_spread(torch.cat([encoder(source(chunk)).float() for chunk in chunks]))
+def spread_of(data: ImageRows | StoredLatents, encoder: nn.Module, team: Team) -> LatentSpread:
+    """How the encoder's latents of images, or stored latents, are spread; some of many are taken."""
+    look = latents_of(data, encoder, team.device)
+    chunks = track(_spread_rows(data).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.leads)
+    return latent_spread(torch.cat([look(chunk)[0] for chunk in chunks]))
 
 
-def _spread_rows(images: ImageRows) -> Tensor:
-    return torch.linspace(0, len(images) - 1, min(SPREAD_IMAGES, len(images))).long()
+def _spread_rows(data: ImageRows | StoredLatents) -> Tensor:
+    return torch.linspace(0, len(data) - 1, min(SPREAD_IMAGES, len(data))).long()
 
 
 @torch.no_grad()
-def _looked_at(data: NamedImages, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
-    photos_of = ImageSource(data, team.device)
-    joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0}
+def _looked_at(data: EditorData, rows: Tensor, ways: tuple[View | None, ...], networks: FrozenNetworks, team: Team) -> dict[str, Tensor]:
+    look = latents_of(data, networks.encoder, team.device)
+    joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0, "pictures": 0}
     columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
     for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", console=Console(stderr=True), disable=not team.leads):
-        photos = photos_of(rows[index])
-        w_plus = networks.encoder(photos)
+        w_plus, photos = look(rows[index])
         preview = networks.preview(w_plus)
         views = [_through(way, preview, index) for way in ways]
         columns["latents"].append(w_plus)
         columns["sources"].append(torch.stack([networks.clip.encode_image(view) for view in views]))
         columns["source_identities"].append(torch.stack([networks.identity.embed(view) for view in views]))
-        columns["photo_identities"].append(networks.identity.embed(photos))
-    return {name: torch.cat(columns[name], dim).float().cpu() for name, dim in joined_along.items()}
+        columns["pictures"].append(small_picture(preview))
+        if photos is not None:
+            columns["photo_identities"].append(networks.identity.embed(photos))
+    return {name: torch.cat(columns[name], dim).float().cpu() for name, dim in joined_along.items() if columns[name]}

@@ -29,6 +29,7 @@ from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import DecoderStage
 from textedit_core.training.distributed import Team, open_team
 from textedit_core.training.editor_stage import EditorStage, require_new_prompt
+from textedit_core.training.encoded_faces import StoredLatents, open_latents
 from textedit_core.training.encoder_stage import EncoderStage
 from textedit_core.training.joint_stage import PARTS, JointStage
 from textedit_core.training.loop import Stage, run
@@ -50,6 +51,8 @@ STAGES: dict[str, LoopConfig] = {
 }
 # These look at pictures alone, so plain photographs will do.
 PHOTO_STAGES = ("autoencoder", "editor", "text-editor", "joint")
+# These can do with the latents of photographs, which an import brings.
+LATENT_STAGES = ("editor", "text-editor")
 # The recipes that shape a stage, by their names in TrainRequest: a resumed run must not change them.
 RECIPES = {
     "clip": ("clip",),
@@ -73,7 +76,8 @@ class TrainRequest:
     Attributes:
         stage: one of STAGES.
         preset: the model's preset name; an imported checkpoint in `out` brings its own model instead.
-        data: a rendered dataset, or for PHOTO_STAGES a folder of aligned photographs.
+        data: a rendered dataset, or for PHOTO_STAGES a folder of aligned photographs; None takes the latents that were imported with the
+            checkpoint, for LATENT_STAGES.
         out: the run's folder; its `checkpoint` subfolder is an ordinary checkpoint that grows with every stage.
         loop: the stage's pace.
         prompt: the text to train an editor for; the editor stage needs it.
@@ -85,7 +89,7 @@ class TrainRequest:
 
     stage: str
     preset: str
-    data: Path
+    data: Path | None
     out: Path
     loop: LoopConfig
     prompt: Prompt | None = None
@@ -145,7 +149,7 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     with team.leader_first():
         data, heldout = open_images(request, model, "train"), open_images(request, model, "validation")
         if len(data) < MIN_IMAGES:
-            raise UserError(f"{str(request.data)!r} has {len(data)} training images; a stage needs at least {MIN_IMAGES}: add more")
+            raise UserError(f"{str(data.folder)!r} has {len(data)} training images; a stage needs at least {MIN_IMAGES}: add more")
         directory = request.out / "checkpoint"
         model = _fitted(request.stage, model, data, directory)
         checkpoint = initialise_index(directory, model)
@@ -171,16 +175,21 @@ def record(directory: Path, outcomes: Sequence[Outcome], last: Sequence[str] = (
     return write_index(directory, checkpoint.config, list(prompts.values()), provenance)
 
 
-def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder:
-    """Opens one split of the request's data at the size that its stage looks at.
+def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder | StoredLatents:
+    """Opens one split of the request's data at the size that its stage looks at, or the checkpoint's latents in its place.
 
     Raises:
+        UsageError: the stage needs pictures, and no data is named.
         UserError: there is no data, or the stage needs labels and finds plain photographs.
     """
+    if request.data is None:
+        if request.stage not in LATENT_STAGES:
+            raise UsageError(f"the {request.stage} stage needs faces; give a folder with --data")
+        return open_latents(open_checkpoint(request.out / "checkpoint"), split)
     # The perception networks look at images of this size, and at previews of about it when they guide an editor.
     perceived = request.stage in ("clip", "identity")
     size = model.clip.image_size if perceived else model.decoder.img_resolution
-    if request.stage in ("editor", "text-editor"):
+    if request.stage in LATENT_STAGES:
         # An imported encoder may look at smaller photos than its decoder makes; editors are held against previews alone.
         size = model.pixel.size
     if request.data.is_dir() and not (request.data / "dataset.json").is_file():
@@ -213,7 +222,7 @@ def _model(request: TrainRequest) -> ModelConfig:
     return preset(request.preset)
 
 
-def _fitted(stage: str, model: ModelConfig, data: FaceDataset | PhotoFolder, directory: Path) -> ModelConfig:
+def _fitted(stage: str, model: ModelConfig, data: FaceDataset | PhotoFolder | StoredLatents, directory: Path) -> ModelConfig:
     """The preset with a mapping that takes the data's scene code; a stage that reads no scene codes keeps what the checkpoint has."""
     if stage in PHOTO_STAGES and (directory / INDEX_NAME).is_file():
         return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)

@@ -22,8 +22,9 @@ from textedit_core.perception.text_pairs import TextPair
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
 from textedit_core.training.editor_objective import EditorCriterion, require_known_losses
-from textedit_core.training.image_source import ImageRows, ImageSource
-from textedit_core.training.latent_cache import NamedImages, remember_faces
+from textedit_core.training.encoded_faces import StoredLatents, sample_faces
+from textedit_core.training.image_source import ImageRows
+from textedit_core.training.latent_cache import EditorData, remember_faces
 from textedit_core.training.loop import Player
 from textedit_core.training.prompt_space import EditText, prompt_space, split_texts, understood
 from textedit_core.training.strength import share_at
@@ -55,8 +56,8 @@ class TextEditorStage:
         self,
         recipe: EditorTraining,
         texts: TextEditorTraining,
-        data: NamedImages,
-        heldout: ImageRows,
+        data: EditorData,
+        heldout: ImageRows | StoredLatents,
         batch_size: int,
         checkpoint: Checkpoint,
         team: Team = SOLO,
@@ -77,7 +78,7 @@ class TextEditorStage:
         self.editor.move_only(recipe.groups)
         self.faces = remember_faces(checkpoint, data, recipe, self.networks, team, checkpoint.directory.parent / "cache")
         self.criterion = EditorCriterion(recipe, self.faces.spread)
-        self.heldout = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
+        self.shown = sample_faces(heldout, self.networks.encoder, team.device, _SAMPLE_FACES)
         self.report: dict[str, Any] = {}
         self.players = [Player("editor", self.editor, self._losses)]
 
@@ -90,7 +91,8 @@ class TextEditorStage:
         w_plus = self.faces.latents[rows]
         # In units of how far faces lie apart, so that one learning rate suits every latent space.
         delta_w = self.faces.unit * self.editor(w_plus, F.normalize(pair.way, dim=-1)).float()
-        edited = self.faces.seen(self.networks.preview(apply_edit(w_plus, delta_w, 1.0)), rows, view)
+        picture = self.networks.preview(apply_edit(w_plus, delta_w, 1.0))
+        edited = self.faces.seen(picture, rows, view)
         return self.criterion(
             EditorInputs(
                 edited_image=self.networks.clip.encode_image(edited),
@@ -99,18 +101,19 @@ class TextEditorStage:
                 edited_identity=self.networks.identity.embed(edited) if self.recipe.identity_weight else None,
                 source_image=self.faces.sources[view, rows],
                 neutral_text=pair.neutral,
-                photo_identity=self.faces.photo_identities[rows],
+                photo_identity=self.faces.photo_identity(rows),
                 reconstruction_identity=self.faces.source_identities[view, rows],
+                edited_picture=picture,
+                source_picture=self.faces.pictures[rows],
             )
         )
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        decoder, w_plus = self.networks.decoder, self.networks.encoder(self.heldout)
-        rows = [self.heldout, decoder(w_plus)]
+        w_plus, edited = self.shown.w_plus, []
         for way in self.unseen_pairs.way[_spread(len(self.unseen), _SAMPLE_TEXTS)]:
             vector = F.normalize(way, dim=0).expand(len(w_plus), -1)
-            rows.append(decoder(apply_edit(w_plus, self.faces.unit * averaged["editor"](w_plus, vector), 1.0)))
-        return torch.cat([row.float() for row in rows])
+            edited.append(apply_edit(w_plus, self.faces.unit * averaged["editor"](w_plus, vector), 1.0))
+        return self.shown.grid(self.networks.decoder, edited)
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         editor = copy.deepcopy(averaged["editor"])

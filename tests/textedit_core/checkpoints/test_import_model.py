@@ -19,8 +19,9 @@ from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import (
     write_nvidia,
     write_rosinality,
 )
+from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP
 from textedit_core.checkpoints.import_model import REPORT_NAME, ImportRequest, import_checkpoint, inspect_file
-from textedit_core.checkpoints.store import open_checkpoint
+from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.errors import UsageError, UserError
 
 
@@ -36,6 +37,7 @@ def test_a_generator_becomes_a_checkpoint_of_the_same_numbers(tmp_path: Path) ->
     assert torch.equal(checkpoint.load_w_avg(), torch.arange(W_DIM) / 10)
     assert (checkpoint.config.encoder.num_ws, checkpoint.config.editor.w_dim, checkpoint.config.name) == (8, W_DIM, "mine")
     assert "stylegan2-rosinality" in words[0]
+    assert checkpoint.config.crop == FFHQ_CROP
 
 
 def test_the_report_and_the_origin_lie_in_the_checkpoint(tmp_path: Path) -> None:
@@ -60,6 +62,12 @@ def test_editors_and_latents_join_a_checkpoint(tmp_path: Path) -> None:
     torch.testing.assert_close(checkpoint.load_editor("smile")(latents), direction.expand(5, -1, -1))
     assert torch.equal(checkpoint.load_latents(), latents)
     assert checkpoint.files["decoder.safetensors"] == base.files["decoder.safetensors"]
+
+
+def test_an_editor_alone_leaves_the_crop_of_its_base(tmp_path: Path, tiny_checkpoint: Checkpoint) -> None:
+    np.save(tmp_path / "smile.npy", np.zeros((1, 16), np.float32))
+    request = ImportRequest(tmp_path / "out", editors={"smile": tmp_path / "smile.npy"}, base=tiny_checkpoint.directory)
+    assert import_checkpoint(request).config.crop == REFERENCE_CROP
 
 
 def test_faces_of_a_folder_are_split(tmp_path: Path) -> None:
@@ -109,7 +117,7 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
 
 def test_inspection_of_an_unknown_file_lists_what_it_holds(tmp_path: Path) -> None:
     torch.save({"weights.a": torch.zeros(2)}, tmp_path / "a.pt")
-    assert inspect_file(tmp_path / "a.pt") == "a.pt: a torch file with 1 keys: weights.a, of no known format"
+    assert inspect_file(tmp_path / "a.pt") == "a.pt: a torch file with 1 keys: weights.a; of no known format"
 
 
 @pytest.mark.parametrize(

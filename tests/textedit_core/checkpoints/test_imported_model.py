@@ -17,6 +17,7 @@ from export.fold import fold
 from tests.textedit_core.checkpoints.importers import pyramid_file
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import W_DIM, render, rosinality_state
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
+from textedit_core.alignment import FFHQ_CROP, crop_face
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
 from textedit_core.config import EditorTraining, LoopConfig, Prompt, tiny
@@ -82,6 +83,18 @@ def test_photo_is_edited_by_imported_editors(imported: Checkpoint) -> None:
     plain = np.asarray(editor.reconstruct_crop())
     assert all((np.asarray(editor.edit_crop(prompt)) != plain).any() for prompt in ("angry", "old"))
     assert (np.asarray(editor.edit_crop("angry", 0.0)) == plain).all()
+
+
+def test_photo_is_cut_out_as_the_encoder_was_trained(imported: Checkpoint) -> None:
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
+    landmarks = [[80, 90], [120, 90], [100, 110], [88, 130], [112, 130]]
+    editor = FaceEditor(imported)
+    editor.set_photo(photo, landmarks)
+    crop, _ = crop_face(photo, landmarks, 32, FFHQ_CROP)
+    with torch.inference_mode():
+        w_plus = imported.load_encoder()(imported.config.pixel.to_tensor(crop))
+        expected = imported.config.pixel.to_uint8(imported.load_decoder()(w_plus))[0].permute(1, 2, 0)
+    assert (np.asarray(editor.reconstruct_crop()) == expected.numpy()).all()
 
 
 def test_editor_is_trained_on_imported_networks(imported: Checkpoint, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from textedit_core.losses.combine import (
 )
 from textedit_core.losses.identity import IdentityLoss
 from textedit_core.losses.latent import LatentChangeLoss
+from textedit_core.losses.picture_change import small_picture
 from textedit_core.losses.text_match import build_text_match
 
 # Text match: orthogonal, 1 - 0 = 1. Latent: every entry 2, 2^2 = 4. Identity: opposite to the photo, 2;
@@ -29,9 +30,9 @@ INPUTS = EditorInputs(
 )
 
 
-def _editor_objective(latent_weight: float, identity_weight: float) -> EditorObjective:
+def _editor_objective(latent_weight: float, identity_weight: float, picture_weight: float = 0.0) -> EditorObjective:
     return EditorObjective(
-        build_text_match("cosine"), LatentChangeLoss("l2"), IdentityLoss("cosine"), latent_weight, identity_weight
+        build_text_match("cosine"), LatentChangeLoss("l2"), IdentityLoss("cosine"), latent_weight, identity_weight, picture_weight
     )
 
 
@@ -54,6 +55,19 @@ def test_zero_weight_terms_are_not_computed() -> None:
 def test_missing_identity_is_named() -> None:
     with pytest.raises(ValueError, match="photo_identity"):
         _editor_objective(0.0, 1.0)(dataclasses.replace(INPUTS, photo_identity=None), "photo")
+
+
+def test_the_change_of_the_picture_is_weighed() -> None:
+    # One of two rows of a picture of twice PICTURE_SIZE brightens by 0.5, halved by the other: 3 * 0.25 beside a text match of 1.
+    before = torch.zeros(1, 3, 128, 128)
+    after = before.clone()
+    after[:, :, ::2] = 0.5
+    pictures = dataclasses.replace(INPUTS, edited_picture=after, source_picture=small_picture(before))
+    objective = _editor_objective(0.0, 0.0, 3.0)(pictures, "photo")
+    assert objective.terms["picture"].item() == pytest.approx(0.25)
+    assert objective.total.item() == pytest.approx(1 + 3 * 0.25)
+    with pytest.raises(ValueError, match="source_picture"):
+        _editor_objective(0.0, 0.0, 3.0)(INPUTS, "photo")
 
 
 def test_unknown_identity_target_lists_the_valid_ones() -> None:

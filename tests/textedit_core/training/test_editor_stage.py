@@ -15,6 +15,7 @@ from textedit_core.checkpoints.store import Checkpoint, load_weights, open_check
 from textedit_core.config import EditorTraining, LoopConfig, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
 from textedit_core.errors import UsageError, UserError
+from textedit_core.losses.picture_change import small_picture
 from textedit_core.training.editor_stage import EditorStage, require_new_prompt
 from textedit_core.training.loop import run
 
@@ -40,7 +41,7 @@ def test_second_prompt_reads_no_training_face(tiny_checkpoint: Checkpoint) -> No
     faces = FacesInMemory(12)
     second = _stage(tiny_checkpoint, faces, Prompt("child", "a female child", "a female adult"))
     assert faces.reads == 0
-    for name in ("latents", "sources", "source_identities", "photo_identities", "unit", "precision"):
+    for name in ("latents", "sources", "source_identities", "photo_identities", "pictures", "unit", "precision"):
         assert torch.equal(getattr(first.faces, name), getattr(second.faces, name))
     assert len(list((tiny_checkpoint.directory.parent / "cache").iterdir())) == 1
 
@@ -55,6 +56,11 @@ def test_other_faces_networks_or_views_do_not_find_the_cache(tiny_checkpoint: Ch
     changed = dataclasses.replace(tiny_checkpoint, files={**encoder, "clip.safetensors": {"bytes": 1, "sha256": "other"}})
     with pytest.raises(UserError, match="damaged"):
         _stage(changed, FacesInMemory(12))
+
+
+def test_remembered_pictures_are_those_of_the_unedited_faces(tiny_checkpoint: Checkpoint) -> None:
+    stage = _stage(tiny_checkpoint, FacesInMemory(12))
+    torch.testing.assert_close(stage.faces.pictures, small_picture(stage.networks.preview(stage.faces.latents)))
 
 
 def test_damaged_cache_is_made_anew(tiny_checkpoint: Checkpoint) -> None:

@@ -122,6 +122,8 @@ def detect(source: Source, kind: Kind | None = None) -> Importer:
 
 def outline(source: Source) -> str:
     """What the file holds, in a few words."""
+    if source.container == "onnx":
+        return "an ONNX network, which evaluate --recogniser takes if it recognises faces"
     if isinstance(source.content, dict):
         keys = [str(key) for key in source.content]
         return f"a {source.container} file with {len(keys)} keys: {', '.join(keys[:3])}" if keys else f"an empty {source.container} file"

@@ -35,7 +35,7 @@ def _read(source: Source, name: str) -> Imported:
     if levels > MAX_LEVELS:
         raise UserError(
             f"{str(source.path)!r} holds {levels} rows, not a direction of at most {MAX_LEVELS} levels; a table of StyleSpace channels "
-            "(StyleCLIP's fs3.npy) moves styles and not w_plus, so it cannot be imported"
+            "(StyleCLIP's fs3.npy) moves styles, which no exported decoder takes; train an editor for the text instead (train editor)"
         )
     if not torch.isfinite(direction).all():
         raise UserError(f"{str(source.path)!r} holds numbers that are not finite")

@@ -59,8 +59,9 @@ def _leaves(record: Record, prefix: str = "") -> dict[str, Tensor]:
 def _read(source: Source, name: str) -> Imported:
     if not name:
         raise UserError(f"{str(source.path)!r} does not say which model it is; give its name: --clip ViT-B-32={source.path.name}")
+    model, _, tag = name.partition("=")
     # OpenAI writes ViT-B/32, open_clip ViT-B-32.
-    config = clip_config(name.replace("/", "-"), quick_gelu=source.container == "torchscript")
+    config = clip_config(model.replace("/", "-"), tag, quick_gelu=source.container == "torchscript")
     state = _state(source)
     nested = not any(key.startswith("text.") for key in state) and _has_text_module(config)
     table = KeyTable(source.path, _shaped(state))
@@ -88,15 +89,16 @@ def _has_text_module(config: ClipConfig) -> bool:
         return hasattr(OpenClipModel(config).network, "text")
 
 
-def clip_config(name: str, quick_gelu: bool = False) -> ClipConfig:
+def clip_config(name: str, tag: str = "", quick_gelu: bool = False) -> ClipConfig:
     """The config of a model that open_clip knows by name.
 
     Args:
         name: as open_clip writes it.
+        tag: which of its published weights the file holds, "" where that is not known; activation and normalisation are then theirs.
         quick_gelu: the weights were trained with OpenAI's activation, whatever the name says.
 
     Raises:
-        UsageError: open_clip knows no such model.
+        UsageError: open_clip knows no such model, or no such weights of it.
         UserError: building it would need the network, or it looks at oblong images.
     """
     known = local_model_config(name)
@@ -106,7 +108,9 @@ def clip_config(name: str, quick_gelu: bool = False) -> ClipConfig:
             raise UserError(f"text-image model {name!r} looks at images of {size} px; one that looks at square images is needed")
         size = size[0]
     text = known["text_cfg"]
-    mean, std = _normalisation(name)
+    published = _published(name, tag) if tag else {}
+    mean, std = (tuple(published["mean"]), tuple(published["std"])) if published else _usual_normalisation(name)
+    activations = (quick_gelu, known.get("quick_gelu", False), published.get("quick_gelu", False))
     return ClipConfig(
         embed_dim=known["embed_dim"],
         image_size=size,
@@ -117,13 +121,13 @@ def clip_config(name: str, quick_gelu: bool = False) -> ClipConfig:
         context_length=text.get("context_length", 77),
         vocab_size=text.get("vocab_size", 49408),
         open_clip=name,
-        quick_gelu=quick_gelu or bool(known.get("quick_gelu", False)),
+        quick_gelu=any(activations),
         image_mean=mean,
         image_std=std,
     )
 
 
-def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def _usual_normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation that most published weights of this model were trained with; OpenAI's where there are none."""
     from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
 
@@ -133,26 +137,32 @@ def _normalisation(name: str) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return max(pairs, key=pairs.count) if pairs else (default.image_mean, default.image_std)
 
 
-def download_weights(name: str, tag: str, folder: Path) -> Path:
-    """Fetches published weights of an open_clip model into `folder`. Nothing else here uses the network.
+def _published(name: str, tag: str) -> dict[str, Any]:
+    """What open_clip knows of weights that it can fetch."""
+    from open_clip.pretrained import get_pretrained_cfg, list_pretrained_tags_by_model
+
+    tags = list_pretrained_tags_by_model(name)
+    if tag not in tags:
+        raise unknown_name("weights", tag, tags, f"{name} has")
+    return get_pretrained_cfg(name, tag)
+
+
+def download_weights(name: str, tag: str) -> Path:
+    """Fetches published weights of an open_clip model into the cache of its library. Nothing else here uses the network.
 
     Args:
         name: the model, as open_clip writes it.
         tag: which of its weights, e.g. "openai".
-        folder: receives the file.
 
     Raises:
         UsageError: the model or the tag is unknown.
-        UserError: the download failed.
+        UserError: the model cannot be imported, or the download failed.
     """
-    from open_clip.pretrained import download_pretrained, get_pretrained_cfg, list_pretrained_tags_by_model
+    from open_clip.pretrained import download_pretrained
 
-    local_model_config(name)
-    tags = list_pretrained_tags_by_model(name)
-    if tag not in tags:
-        raise unknown_name("weights", tag, tags, f"{name} has")
+    clip_config(name, tag)
     try:
-        return Path(download_pretrained(get_pretrained_cfg(name, tag), cache_dir=str(folder)))
+        return Path(download_pretrained(_published(name, tag)))
     except Exception as error:  # whatever the hub's client or the connection raises
         raise UserError(f"{name} {tag} cannot be downloaded: {(str(error).splitlines() or [''])[0]}") from None
 

@@ -49,7 +49,9 @@ def _options(source: Source) -> dict[str, Any]:
     if options.get("work_in_stylespace") or kind not in _KINDS:
         what = "a mapper in StyleSpace" if options.get("work_in_stylespace") else f"of mapper_type {kind!r}"
         known = ", ".join(_KINDS)
-        raise UserError(f"{str(source.path)!r} is {what}; editors move w_plus, so the mappers that can be imported are: {known}")
+        raise UserError(
+            f"{str(source.path)!r} is {what}; exported decoders take w_plus and no styles, so the mappers that can be imported are: {known}"
+        )
     return options
 
 

@@ -6,8 +6,6 @@ decide the architecture are read from the inert record.
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 
@@ -35,7 +33,8 @@ def _read(source: Source, name: str) -> Imported:
     report = table.report()
     report.ignored.update(record.other_parts)
     companion = Imported("mapping", FORMAT, mapping_config, mapping, report)
-    return Imported("decoder", FORMAT, config, tensors, report, (companion,), _notes(record), w_avg)
+    notes = (f"its layers clamp at +-{config.clamp:g}; the decoder does too",) if config.clamp else ()
+    return Imported("decoder", FORMAT, config, tensors, report, (companion,), notes, w_avg)
 
 
 def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> DecoderConfig:
@@ -54,7 +53,17 @@ def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> Decoder
             if record.setting(layer, "activation", "lrelu") != "lrelu":
                 raise UserError(f"{str(source.path)!r}: {layer} does not end in a leaky ReLU; such a generator cannot be imported")
     w_dim = table.shape("synthesis.b4.conv1.affine.weight", 2)[1]
-    return DecoderConfig("stylegan2", size, w_dim, tuple(widths))
+    return DecoderConfig("stylegan2", size, w_dim, tuple(widths), clamp=_clamp(record, [side for side, _ in widths], source))
+
+
+def _clamp(record: GeneratorRecord, sizes: list[int], source: Source) -> float:
+    """What bounds the activations, 0 where nothing does."""
+    layers = [f"synthesis.b{size}.{layer}" for size in sizes for layer in ("conv0", "conv1", "torgb") if (size, layer) != (4, "conv0")]
+    found = {float(record.setting(layer, "conv_clamp", None) or 0.0) for layer in layers}
+    if len(found) != 1:
+        limits = ", ".join(f"{limit:g}" for limit in sorted(found))
+        raise UserError(f"{str(source.path)!r} clamps its layers differently (conv_clamp {limits}); a decoder has one limit for all")
+    return found.pop()
 
 
 def _synthesis(table: KeyTable, config: DecoderConfig) -> Weights:
@@ -100,13 +109,6 @@ def _check_filters(table: KeyTable, source: Source) -> None:
     for key in table.keys():  # noqa: SIM118
         if key.endswith(".resample_filter") and not torch.allclose(table.take(key, (4, 4)), fir_kernel(), atol=1e-6):
             raise UserError(f"{str(source.path)!r}: {key} is not the [1,3,3,1] filter; such a generator cannot be imported")
-
-
-def _notes(record: GeneratorRecord) -> tuple[str, ...]:
-    clamp: Any = record.setting("synthesis.b4.conv1", "conv_clamp", None)
-    if clamp is None:
-        return ()
-    return (f"its layers clamp at +-{clamp:g}, a guard of fp16 training; the decoder does not, so larger activations would differ",)
 
 
 IMPORTER = Importer(FORMAT, "decoder", _recognises, _read)

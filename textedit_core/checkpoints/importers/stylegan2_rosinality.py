@@ -49,7 +49,7 @@ def _read(source: Source, name: str) -> Imported:
         raise UserError(f"{str(source.path)!r}: latent_avg has {len(w_avg)} numbers, not {imported.config.w_dim}; is the file damaged?")
     report = imported.report.joined(outer.report(), leave_out="g_ema")
     if w_avg is None:
-        report.missing["latent_avg"] = "computed from 10000 samples of the mapping network when it is asked for"
+        report.missing["latent_avg"] = "the checkpoint then holds none; encoding, editing and export need none"
     return Imported("decoder", FORMAT, imported.config, imported.tensors, report, imported.companions, imported.notes, w_avg)
 
 

@@ -167,8 +167,17 @@ def _write_pickle(path: Path, value: Any) -> None:
             del sys.modules[module], sys.modules[module.partition(".")[0]]
 
 
-def render(state: State, w_plus: Tensor) -> Tensor:
-    """The image that a state dict of rosinality_state means: Karras et al. 2020, equations 1 to 3, with weights made per latent."""
+def clamped(limit: float | None) -> dict[str, dict[str, Any]]:
+    """The settings of a generator whose layers all clamp at +-limit, as NVIDIA's modules hold them; None clamps nothing."""
+    layers = [f"synthesis.b{size}.{layer}" for size in WIDTHS for layer in ("conv0", "conv1", "torgb")]
+    return {layer: {"conv_clamp": limit} for layer in layers if layer != "synthesis.b4.conv0"}
+
+
+def render(state: State, w_plus: Tensor, clamp: float = math.inf) -> Tensor:
+    """The image that a state dict of rosinality_state means: Karras et al. 2020, equations 1 to 3, with weights made per latent.
+
+    What leaves an activation or a to_rgb is clamped to +-`clamp`.
+    """
 
     def double(x: Tensor) -> Tensor:
         spread = torch.zeros(*x.shape[:2], 2 * x.shape[2], 2 * x.shape[3])
@@ -197,10 +206,10 @@ def render(state: State, w_plus: Tensor) -> Tensor:
     def styled(name: str, x: Tensor, level: int, noise: int, up: bool = False) -> Tensor:
         y = modulated(name, x, w_plus[:, level], up=up)
         y = y + state[f"{name}.noise.weight"] * state[f"noises.noise_{noise}"] + state[f"{name}.activate.bias"][None, :, None, None]
-        return F.leaky_relu(y, 0.2) * math.sqrt(2)
+        return (F.leaky_relu(y, 0.2) * math.sqrt(2)).clamp(-clamp, clamp)
 
     def to_rgb(name: str, x: Tensor, level: int) -> Tensor:
-        return modulated(name, x, w_plus[:, level], demodulate=False) + state[f"{name}.bias"]
+        return (modulated(name, x, w_plus[:, level], demodulate=False) + state[f"{name}.bias"]).clamp(-clamp, clamp)
 
     x = styled("conv1", state["input.input"].expand(len(w_plus), -1, -1, -1), 0, 0)
     image = to_rgb("to_rgb1", x, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import socket
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.checkpoints.import_model import inspect_file
+from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import rosinality_state, write_rosinality
+from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint, inspect_file
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.detect import detect, open_source
 from textedit_core.checkpoints.importers.open_clip_file import clip_config, download_weights
@@ -150,7 +152,53 @@ def test_models_that_need_the_network_are_refused() -> None:
     with pytest.raises(UserError, match="'ViT-B-16-SigLIP' needs a tokenizer or text tower from the network"):
         clip_config("ViT-B-16-SigLIP")
     with pytest.raises(UsageError, match="unknown weights 'nobody'; ViT-B-32 has:.*openai"):
-        download_weights("ViT-B-32", "nobody", Path())
+        download_weights("ViT-B-32", "nobody")
+    with pytest.raises(UserError, match="'ViT-B-16-SigLIP' needs a tokenizer or text tower from the network"):
+        download_weights("ViT-B-16-SigLIP", "webli")
+
+
+def test_published_weights_bring_their_activation_and_normalisation() -> None:
+    # open_clip's table: OpenAI's weights of this model have quick_gelu, LAION's have not.
+    assert clip_config("ViT-B-32", "openai").quick_gelu and not clip_config("ViT-B-32", "laion2b_s34b_b79k").quick_gelu
+    assert clip_config("ViT-B-32", "openai").image_mean == open_clip.OPENAI_DATASET_MEAN
+
+
+def test_nothing_is_fetched_unless_asked(tmp_path: Path, tiny_name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[dict[str, object]] = []
+    torch.save(_network(tiny_name).state_dict(), tmp_path / "fetched.bin")
+
+    def fetch(published: dict[str, object]) -> str:
+        asked.append(published)
+        return str(tmp_path / "fetched.bin")
+
+    published = {"url": "somewhere", "mean": (0.5,) * 3, "std": (0.25,) * 3, "quick_gelu": True}
+    monkeypatch.setattr("open_clip.pretrained.download_pretrained", fetch)
+    monkeypatch.setattr("open_clip.pretrained.list_pretrained_tags_by_model", lambda _: ["some_tag"])
+    monkeypatch.setattr("open_clip.pretrained.get_pretrained_cfg", lambda *_: published)
+    decoder = write_rosinality(tmp_path / "a.pt", rosinality_state())
+    request = ImportRequest(tmp_path / "out", decoder=decoder, clip=(tiny_name, Path("some_tag")))
+    message = rf"no file 'some_tag' with weights of {tiny_name}; .*--clip {tiny_name}=FILE.*--clip {tiny_name}=TAG --download"
+    with pytest.raises(UserError, match=message):
+        import_checkpoint(request)
+    assert not asked and not request.out.exists()
+    checkpoint = import_checkpoint(dataclasses.replace(request, download=True))
+    assert asked == [published]
+    assert (checkpoint.config.clip.open_clip, checkpoint.config.clip.quick_gelu) == (tiny_name, True)
+    assert (checkpoint.config.clip.image_mean, checkpoint.config.clip.image_std) == ((0.5,) * 3, (0.25,) * 3)
+    assert checkpoint.provenance["imported"]["clip"]["name"] == f"{tiny_name}=some_tag"
+
+
+def test_failed_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: object) -> str:
+        raise ConnectionError("no route to host")
+
+    monkeypatch.setattr("open_clip.pretrained.download_pretrained", fail)
+    request = ImportRequest(tmp_path / "out", clip=("ViT-B/32", Path("openai")), download=True)
+    with pytest.raises(UserError, match="ViT-B-32 openai cannot be downloaded: no route to host"):
+        import_checkpoint(request)
+    with pytest.raises(UsageError, match="--download fetches a text-image model; name it"):
+        import_checkpoint(dataclasses.replace(request, clip=None, decoder=tmp_path / "a.pt"))
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_published_normalisation_is_taken() -> None:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import (
     W_DIM,
+    clamped,
     map_z,
     nvidia_state,
     render,
@@ -66,9 +67,25 @@ def test_nvidia_settings_that_change_the_network_are_refused(tmp_path: Path) -> 
         import_file(write_nvidia(tmp_path / "b.pkl", labelled))
 
 
-def test_clamping_is_named(tmp_path: Path) -> None:
-    path = write_nvidia(tmp_path / "a.pkl", nvidia_state(rosinality_state()), {"synthesis.b4.conv1": {"conv_clamp": 256}})
-    assert "clamp at +-256" in import_file(path).notes[0]
+def test_clamping_is_kept(tmp_path: Path) -> None:
+    state = rosinality_state()
+    # A limit that bites; NVIDIA's is 256.
+    imported = import_file(write_nvidia(tmp_path / "a.pkl", nvidia_state(state), clamped(0.9)))
+    assert imported.config.clamp == 0.9 and "clamp at +-0.9" in imported.notes[0]
+    w_plus = torch.randn(2, 8, W_DIM, generator=torch.manual_seed(1))
+    decoder = build_decoder(imported.config)
+    decoder.load_state_dict(imported.tensors, strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(decoder(w_plus), render(state, w_plus, 0.9), atol=1e-4, rtol=0)
+        assert not torch.allclose(decoder(w_plus), render(state, w_plus), atol=0.1)
+    free = import_file(write_nvidia(tmp_path / "b.pkl", nvidia_state(state), clamped(None)))
+    assert (free.config.clamp, free.notes) == (0.0, ())
+
+
+def test_layers_that_clamp_differently_are_refused(tmp_path: Path) -> None:
+    settings = {**clamped(256), "synthesis.b8.torgb": {"conv_clamp": None}}
+    with pytest.raises(UserError, match=r"clamps its layers differently \(conv_clamp 0, 256\)"):
+        import_file(write_nvidia(tmp_path / "a.pkl", nvidia_state(rosinality_state()), settings))
 
 
 def _altered(key: str, value: Tensor | None) -> dict[str, Tensor]:
