@@ -96,8 +96,7 @@ public actor BundleStore {
         try system { try JSONEncoder().encode(selection).write(to: selectionFile, options: .atomic) }
         let used = [selection.current, selection.previous].compactMap { $0 } + [selectionFile.lastPathComponent]
         // What is no longer used is only a matter of space; a version that cannot be removed now goes with the next update.
-        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where !used.contains(name)
-        {
+        for name in (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? [] where !used.contains(name) {
             try? FileManager.default.removeItem(at: folder.appending(path: name))
         }
     }
