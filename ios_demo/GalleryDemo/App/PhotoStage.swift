@@ -7,7 +7,7 @@ struct PhotoStage: View {
     @Binding var isComparing: Bool
 
     var body: some View {
-        Image(decorative: picture, scale: 1)
+        Image(picture, scale: 1, label: isComparing ? Text("The photo before the edit") : Text("The edited photo"))
             .resizable()
             .scaledToFit()
             .clipShape(.rect(cornerRadius: 12))
