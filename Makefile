@@ -17,7 +17,7 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m mypy
 
 ios:
-	swift format lint --strict --recursive ios_demo/EditorKit/Package.swift ios_demo/EditorKit/Sources ios_demo/EditorKit/Tests ios_demo/GalleryDemo
+	cd ios_demo && swift format lint --strict --recursive EditorKit/Package.swift EditorKit/Sources EditorKit/Tests GalleryDemo
 	cd ios_demo/GalleryDemo/App && swiftc -frontend -parse *.swift
 	cd ios_demo/EditorKit && swift build && swift test
 
