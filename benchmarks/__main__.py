@@ -12,6 +12,7 @@ from typing import Any
 
 from benchmarks.request import (
     DecoderRequest,
+    DeviceRequest,
     EditRequest,
     ExportSpeedRequest,
     ForeignFilesRequest,
@@ -147,13 +148,14 @@ def main(arguments: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     about = "Measure exported bundles, decoders in every runtime, exports, the renderer and editor training on this machine."
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=about)
-    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join([*COMMANDS, 'foreign', 'report'])}}}")
+    commands = parser.add_subparsers(required=True, metavar=f"{{{','.join([*COMMANDS, 'device', 'foreign', 'report'])}}}")
     for name, command in COMMANDS.items():
         flags = commands.add_parser(name, help=command.text, description=command.text)
         for field in dataclasses.fields(command.request):
             _add_flag(flags, field, command.flags[field.name])
         flags.add_argument("--json", type=Path, metavar="FILE", help="also write the result to this file")
         flags.set_defaults(run=_measure, command=command)
+    _add_device(commands.add_parser("device", help="have the demo app measure itself on a connected phone"))
     foreign = commands.add_parser("foreign", help="write foreign files of full size with random weights, for import and export to take")
     foreign.add_argument("--out", type=Path, required=True, help="folder that receives generator.pt, encoder.pt and mapper.pt")
     foreign.add_argument(
@@ -166,6 +168,16 @@ def _parser() -> argparse.ArgumentParser:
     report.add_argument("--out", type=Path, default=ReportRequest.out, help="folder for report.md and its plots (default: %(default)s)")
     report.set_defaults(run=_report)
     return parser
+
+
+def _add_device(parser: argparse.ArgumentParser) -> None:
+    from benchmarks.device import COLLECTORS
+
+    kinds = parser.add_mutually_exclusive_group(required=True)
+    for kind, collector in COLLECTORS.items():
+        kinds.add_argument(f"--{kind}", type=Path, metavar="FILE", help=f"write the result here; needs {collector.origin}")
+    parser.add_argument("--device", metavar="NAME", help="; ".join(f"{each.devices} lists them" for each in COLLECTORS.values()))
+    parser.set_defaults(run=_collect)
 
 
 def _add_flag(parser: argparse.ArgumentParser, field: dataclasses.Field[Any], meaning: str) -> None:
@@ -193,6 +205,14 @@ def _measure(options: argparse.Namespace) -> None:
     print(text_table(document))
     if options.json is not None:
         write_document(document, options.json)
+
+
+def _collect(options: argparse.Namespace) -> None:
+    from benchmarks.device import COLLECTORS, collect
+    from benchmarks.tables import text_table
+
+    (kind,) = (each for each in COLLECTORS if getattr(options, each) is not None)
+    print(text_table(collect(DeviceRequest(kind, getattr(options, kind), options.device))))
 
 
 def _foreign(options: argparse.Namespace) -> None:

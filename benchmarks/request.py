@@ -174,6 +174,21 @@ class ReportRequest:
 
 
 @dataclass(frozen=True)
+class DeviceRequest:
+    """A run of the demo app's benchmark on a connected device.
+
+    Attributes:
+        kind: of device; see `benchmarks.device.COLLECTORS`.
+        out: where the result is written.
+        device: as the platform's tool names it; None takes the only one, where the tool allows that.
+    """
+
+    kind: str
+    out: Path
+    device: str | None = None
+
+
+@dataclass(frozen=True)
 class ForeignFilesRequest:
     """Foreign files to write: the folder that receives them, the generator's side in pixels, and the seed of the weights."""
 

@@ -74,6 +74,7 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compute-units", metavar="U", help=f"for target ios, what an app should use (default: advised per part): {units}")
     parser.add_argument("--batch-sizes", metavar="1,N,M", help="for target ios, how many faces a network takes at once (default: 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for NAME-TARGET.textedit (default: bundles)")
+    parser.add_argument("--embed", type=Path, metavar="PROJECT", help="also put the bundle into this app project, e.g. ios_demo")
     parser.add_argument("--parity-faces", type=int, metavar="N", help="held-out faces to measure on (default: 8)")
     parser.add_argument("--dry-run", action="store_true", help="print the plan and stop")
     _sign_flag(parser)
@@ -121,7 +122,13 @@ def _preview_flags(parser: argparse.ArgumentParser) -> None:
 
 def _pack_flags(parser: argparse.ArgumentParser) -> None:
     _bundle_argument(parser)
+    parser.add_argument("--since", type=Path, metavar="OLD", help="leave out what this older bundle has: the zip is an update of it")
     parser.add_argument("--out", type=Path, required=True, metavar="ZIP")
+
+
+def _update_flags(parser: argparse.ArgumentParser) -> None:
+    _verify_flags(parser)
+    parser.add_argument("update", type=Path, help="what pack --since made, or a whole newer bundle")
 
 
 def _checkpoint_flag(parser: argparse.ArgumentParser) -> None:
@@ -141,6 +148,7 @@ COMMANDS: dict[str, Command] = {
     "remove-prompt": Command("take one prompt out, and what served it alone", _remove_prompt_flags, commands.run_remove_prompt),
     "preview": Command("edit a photo with the bundle's own files", _preview_flags, commands.run_preview),
     "pack": Command("pack a bundle directory as one stored zip", _pack_flags, commands.run_pack),
+    "update": Command("put an update in the place of a bundle, as the apps do", _update_flags, commands.run_update),
 }
 
 

@@ -59,24 +59,39 @@ def open_bundle(path: str | Path, public_key: str | None = None) -> Iterator[Bun
     Raises:
         UserError: naming the file that is missing, unlisted, damaged, too large, linked or unsafely named.
     """
-    path = Path(path)
+    with unpacked(Path(path)) as root:
+        yield _checked(root, public_key)
+
+
+@contextlib.contextmanager
+def unpacked(path: Path) -> Iterator[Path]:
+    """A bundle directory itself, or a stored zip's contents in a directory that vanishes again; nothing in it is checked yet.
+
+    Raises:
+        UserError: it is neither, or the zip is compressed, too large, or has unsafe members.
+    """
     if path.is_dir():
-        yield _checked(path, public_key)
+        yield path
     elif path.is_file():
         with tempfile.TemporaryDirectory(prefix="textedit-bundle-") as scratch:
             _extract_stored_zip(path, Path(scratch))
-            yield _checked(Path(scratch), public_key)
+            yield Path(scratch)
     else:
         raise UserError(f"bundle {str(path)!r} does not exist")
 
 
+def read_manifest(root: Path) -> Manifest:
+    """The manifest of a bundle directory, checked by itself; no other file is looked at.
+
+    Raises:
+        UserError: it is missing, too large or damaged.
+    """
+    return parse(_manifest_bytes(root, walk_files(root)), MANIFEST_FILE)
+
+
 def _checked(root: Path, public_key: str | None) -> Bundle:
     present = walk_files(root)
-    if MANIFEST_FILE not in present:
-        raise UserError(f"{str(root)!r} is not a bundle: {MANIFEST_FILE} is missing")
-    if present[MANIFEST_FILE] > MAX_MANIFEST_BYTES:
-        raise UserError(f"{MANIFEST_FILE} has {present[MANIFEST_FILE]} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
-    raw = _read(root / MANIFEST_FILE, MANIFEST_FILE)
+    raw = _manifest_bytes(root, present)
     manifest = parse(raw, MANIFEST_FILE)
     _check_signature(root, manifest, raw, present, public_key)
     _check_listing(manifest, present)
@@ -86,6 +101,14 @@ def _checked(root: Path, public_key: str | None) -> Bundle:
             raise UserError(f"{entry.path} does not match its sha256; the file is damaged or was changed")
     check_vectors(root, manifest)
     return Bundle(root, manifest)
+
+
+def _manifest_bytes(root: Path, present: dict[str, int]) -> bytes:
+    if MANIFEST_FILE not in present:
+        raise UserError(f"{str(root)!r} is not a bundle: {MANIFEST_FILE} is missing")
+    if present[MANIFEST_FILE] > MAX_MANIFEST_BYTES:
+        raise UserError(f"{MANIFEST_FILE} has {present[MANIFEST_FILE]} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
+    return _read(root / MANIFEST_FILE, MANIFEST_FILE)
 
 
 def _check_signature(root: Path, manifest: Manifest, raw: bytes, present: dict[str, int], public_key: str | None) -> None:
@@ -216,8 +239,13 @@ def _check_members(members: list[zipfile.ZipInfo], archive: Path) -> None:
             raise UserError(f"{str(archive)!r}: {info.filename} is compressed; a bundle zip stores files uncompressed")
 
 
-def write_zip(root: Path, archive: Path) -> None:
+def write_zip(root: Path, archive: Path, left_out: frozenset[str] = frozenset()) -> None:
     """Packs a bundle directory as a stored zip with fixed times and modes: the same bundle gives the same bytes.
+
+    Args:
+        root: the bundle.
+        archive: the zip.
+        left_out: paths that the zip does not get, as in an update.
 
     Raises:
         UserError: the archive cannot be written.
@@ -225,7 +253,7 @@ def write_zip(root: Path, archive: Path) -> None:
     scratch = archive.with_name(f".{archive.name}.tmp")
     try:
         with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as bundle:
-            for path in walk_files(root):
+            for path in (path for path in walk_files(root) if path not in left_out):
                 info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
                 info.external_attr = (stat.S_IFREG | 0o644) << 16
                 bundle.writestr(info, (root / path).read_bytes())

@@ -16,16 +16,22 @@ if TYPE_CHECKING:
 
 def run_export(options: Namespace) -> dict[str, Any]:
     """Builds bundles, or with --dry-run only plans them."""
+    from export.embed import embed, require_project
     from export.pipeline import export, plan
     from export.progress import StageProgress
 
     request = _request(options)
+    if options.embed is not None:
+        require_project(request.target, options.embed)
     if options.dry_run:
         _, plans = plan(request)
         return {"plan": [_planned(each) for each in plans]}
     with StageProgress() as progress:
         made = export(request, progress)
-    return {"bundles": [_summary(path, manifest) for path, manifest in made]}
+    summary: dict[str, Any] = {"bundles": [_summary(path, manifest) for path, manifest in made]}
+    if options.embed is not None:
+        summary["embedded"] = str(embed(made[0][0], options.embed))
+    return summary
 
 
 def run_verify(options: Namespace) -> dict[str, Any]:
@@ -93,12 +99,25 @@ def run_preview(options: Namespace) -> dict[str, Any]:
 def run_pack(options: Namespace) -> dict[str, Any]:
     """Packs a bundle."""
     from export.bundle import open_bundle, write_zip
+    from export.update import write_update
 
     if options.bundle.is_file():
         raise UsageError(f"{str(options.bundle)!r} is a file already; pack takes a bundle directory")
-    with open_bundle(options.bundle) as opened:
-        write_zip(opened.root, options.out)
+    if options.since is None:
+        with open_bundle(options.bundle) as opened:
+            write_zip(opened.root, options.out)
+    else:
+        write_update(options.since, options.bundle, options.out)
     return {"wrote": str(options.out), "bytes": options.out.stat().st_size}
+
+
+def run_update(options: Namespace) -> dict[str, Any]:
+    """Updates a bundle."""
+    from export.signing import load_public_key
+    from export.update import apply_update
+
+    key = None if options.public_key is None else load_public_key(options.public_key)
+    return {"bundles": [_summary(options.bundle, apply_update(options.bundle, options.update, key))]}
 
 
 def show(summary: dict[str, Any]) -> None:

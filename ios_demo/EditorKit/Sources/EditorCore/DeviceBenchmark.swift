@@ -1,0 +1,158 @@
+import Foundation
+
+/// Measures a bundle on the device that runs it: loading, each network, a whole edit, a move of the slider, and memory.
+public struct DeviceBenchmark: Sendable {
+    /// What the benchmark needs of the system.
+    public struct Device: Sendable {
+        let machine: @Sendable () -> BenchmarkResult.Machine
+        let software: [String: String]
+        let memoryInUse: @Sendable () -> Int
+        let memoryCounter: String
+        let decodePNG: @Sendable (Data) throws -> RGBImage
+
+        /// - Parameters:
+        ///   - machine: describes the device, its thermal state as it is when called.
+        ///   - software: versions of what runs the networks, by name.
+        ///   - memoryInUse: bytes that the process holds now.
+        ///   - memoryCounter: the system's name of that counter.
+        ///   - decodePNG: the system's decoder.
+        public init(
+            machine: @escaping @Sendable () -> BenchmarkResult.Machine, software: [String: String],
+            memoryInUse: @escaping @Sendable () -> Int, memoryCounter: String,
+            decodePNG: @escaping @Sendable (Data) throws -> RGBImage
+        ) {
+            self.machine = machine
+            self.software = software
+            self.memoryInUse = memoryInUse
+            self.memoryCounter = memoryCounter
+            self.decodePNG = decodePNG
+        }
+    }
+
+    private let bundle: EditorBundle
+    private let device: Device
+    private let rounds: Int
+    private let warmup: Int
+
+    /// - Parameters:
+    ///   - bundle: what is measured.
+    ///   - device: the system below.
+    ///   - rounds: timed runs of each measurement, taken in turn.
+    ///   - warmup: untimed rounds before those.
+    public init(bundle: EditorBundle, device: Device, rounds: Int = 20, warmup: Int = 3) {
+        precondition(rounds >= 1 && warmup >= 0)
+        self.bundle = bundle
+        self.device = device
+        self.rounds = rounds
+        self.warmup = warmup
+    }
+
+    /// Runs the benchmark.
+    ///
+    /// - Parameters:
+    ///   - loadEngine: makes an engine whose three networks are loaded when it returns; called once and timed.
+    ///   - progress: the share that is done, 0 to 1.
+    /// - Throws: the bundle has no prompt, or what the engine throws.
+    public func run(
+        loadEngine: @Sendable (_ parts: [String]) async throws -> any EditorEngine,
+        progress: @Sendable (Double) async -> Void = { _ in }
+    ) async throws -> BenchmarkResult {
+        let began = Date.now
+        guard let prompt = bundle.manifest.prompts.first else { throw EditError.unknownPrompt("any") }
+        let parts = ["encoder", prompt.part, "decoder"]
+        let memoryBefore = device.memoryInUse()
+        var memoryPeak = memoryBefore
+        var engine: (any EditorEngine)?
+        let load = try await milliseconds { engine = try await loadEngine(parts) }
+        guard let engine else { preconditionFailure("loading ended without an engine") }
+        memoryPeak = max(memoryPeak, device.memoryInUse())
+        var samples: [String: [Double]] = [:]
+        let photo = try photo()
+        for round in 0..<(warmup + rounds) {
+            let times = try await times(of: engine, prompt, photo)
+            memoryPeak = max(memoryPeak, device.memoryInUse())
+            if round >= warmup {
+                for (id, time) in times { samples[id, default: []].append(time) }
+            }
+            await progress(Double(round + 1) / Double(warmup + rounds))
+        }
+        let memory = Double(memoryPeak - memoryBefore)
+        return result(began, prompt, samples, load: load, memory: memory)
+    }
+
+    private func photo() throws -> Tensor {
+        guard let example = bundle.manifest.golden.first(where: { $0.part == "encoder" }) else {
+            let size = bundle.manifest.pixels.size
+            return Tensor(shape: [1, 3, size, size], values: [Float](repeating: 0, count: 3 * size * size))
+        }
+        return try bundle.goldenInput(of: example, decodePNG: device.decodePNG)
+    }
+
+    /// One round: milliseconds by id.
+    private func times(
+        of engine: any EditorEngine, _ prompt: Manifest.Prompt, _ photo: Tensor
+    ) async throws -> [String: Double] {
+        var (wPlus, delta) = (photo, photo)
+        let encode = try await milliseconds { wPlus = try await engine.run("encoder", on: photo) }
+        let text = bundle.texts[prompt.id]
+        let edit = try await milliseconds {
+            delta = try await engine.run(prompt.part, on: text.map(wPlus.withText) ?? wPlus)
+        }
+        let decode = try await milliseconds { _ = try await engine.run("decoder", on: wPlus) }
+        let strength = prompt.strength.standard
+        let slider = try await milliseconds {
+            _ = try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength))
+        }
+        let full = try await milliseconds {
+            let source = try await engine.run("encoder", on: photo)
+            let change = try await engine.run(prompt.part, on: text.map(source.withText) ?? source)
+            _ = try await engine.run("decoder", on: source.moved(along: change, by: strength))
+        }
+        return ["encode": encode, "edit": edit, "decode": decode, "slider": slider, "full": full]
+    }
+
+    private func milliseconds(_ work: () async throws -> Void) async throws -> Double {
+        try Task.checkCancellation()
+        let duration = try await ContinuousClock().measure { try await work() }
+        return duration / .milliseconds(1)
+    }
+
+    private func result(
+        _ began: Date, _ prompt: Manifest.Prompt, _ samples: [String: [Double]], load: Double, memory: Double
+    ) -> BenchmarkResult {
+        let manifest = bundle.manifest
+        let parts = ["encode": "encoder", "edit": prompt.part, "decode": "decoder"]
+        let timed = [
+            ("full", "full edit"), ("encode", "encode"), ("edit", "editor"), ("decode", "decode"),
+            ("slider", "move of the slider"),
+        ].map { id, series in
+            let labels = parts[id].map { part in
+                ["part": part, "precision": manifest.part(part)?.precision ?? ""]
+            }
+            return BenchmarkResult.Measurement(
+                id: id, group: "an edit", series: series, unit: "ms", samples: samples[id] ?? [], labels: labels)
+        }
+        let once = [
+            BenchmarkResult.Measurement(
+                id: "load", group: "loading", series: "three networks", unit: "ms", samples: [load], labels: nil),
+            BenchmarkResult.Measurement(
+                id: "memory", group: "memory", series: "loading and an edit", unit: "bytes", samples: [memory],
+                labels: ["counter": device.memoryCounter, "sampled": "after loading and after each round"]),
+        ]
+        return BenchmarkResult(
+            takenAt: began.formatted(.iso8601), machine: device.machine(), software: device.software,
+            subject: .init(
+                model: manifest.name, bundleTarget: manifest.target.rawValue, checkpointId: manifest.checkpointID),
+            settings: .init(rounds: rounds, warmup: warmup), measurements: timed + once)
+    }
+}
+
+extension BenchmarkResult {
+    /// The document as JSON.
+    public func json() throws -> Data {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+        return try encoder.encode(self)
+    }
+}

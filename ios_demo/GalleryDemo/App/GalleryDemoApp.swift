@@ -1,0 +1,16 @@
+import SwiftUI
+
+@main
+struct GalleryDemoApp: App {
+    @State private var services = EditorServices()
+
+    var body: some Scene {
+        WindowGroup {
+            if BenchmarkRun.isRequested {
+                BenchmarkRunView(services: services)
+            } else {
+                RootView(services: services)
+            }
+        }
+    }
+}
