@@ -15,6 +15,20 @@ from textedit_core.errors import UsageError, UserError
 # Twenty rounds take seconds; before them the system may compile the networks, once for each version of the bundle.
 _TIMEOUT_S = 900
 _IOS_APP = "org.textedit.GalleryDemo"
+_ANDROID_APP = "textedit.demo"
+# What an app may write without a permission, and adb may read.
+_ANDROID_FILES = f"/sdcard/Android/data/{_ANDROID_APP}/files"
+_ANDROID_RESULT, _ANDROID_ERROR = f"{_ANDROID_FILES}/benchmark.json", f"{_ANDROID_FILES}/benchmark-error.txt"
+# For the device's shell. -S ends an earlier process, whose memory would hide what the networks take. am succeeds even where there is no
+# such activity, and does not wait for the end of one.
+_ANDROID_START = f"""am start -S -W -n {_ANDROID_APP}/.BenchmarkActivity --ez run true 2>&1 | {{
+    said=$(cat)
+    case "$said" in *Error*) echo "$said" >&2; exit 1;; esac
+}}"""
+_ANDROID_WAIT = f"""until [ -f {_ANDROID_RESULT} ]; do
+    if [ -f {_ANDROID_ERROR} ]; then cat {_ANDROID_ERROR} >&2; exit 1; fi
+    sleep 1
+done"""
 
 
 @dataclass(frozen=True)
@@ -49,8 +63,19 @@ def _ios_commands(device: str | None, destination: Path) -> list[list[str]]:
     ]
 
 
+def _android_commands(device: str | None, destination: Path) -> list[list[str]]:
+    adb = ["adb", *(() if device is None else ("-s", device))]
+    return [
+        [*adb, "shell", f"rm -f {_ANDROID_RESULT} {_ANDROID_ERROR}"],
+        [*adb, "shell", _ANDROID_START],
+        [*adb, "shell", _ANDROID_WAIT],
+        [*adb, "pull", _ANDROID_RESULT, str(destination)],
+    ]
+
+
 # By `machine.kind` of the result.
 COLLECTORS: dict[str, Collector] = {
+    "android": Collector("adb", "Android Studio, or the package adb of Debian", "adb devices", False, _android_commands),
     "ios": Collector("xcrun", "Xcode 16 on a Mac", "xcrun devicectl list devices", True, _ios_commands),
 }
 
@@ -78,7 +103,7 @@ def collect(request: DeviceRequest) -> Document:
 
 
 def _run(command: list[str], collector: Collector) -> None:
-    shown = " ".join(command[:5])
+    shown = " ".join(" ".join(command).split()[:5])
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT_S)
     except FileNotFoundError:

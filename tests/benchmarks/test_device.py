@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shlex
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from benchmarks.results import Document
 from tests.contracts.measures import device_result
 
 APP = "org.textedit.GalleryDemo"
+ANDROID_APP = "textedit.demo"
 
 
 @pytest.fixture
@@ -91,3 +93,75 @@ def test_the_ios_app_is_the_one_of_the_project(repository: Path) -> None:
     project = repository / "ios_demo" / "GalleryDemo" / "GalleryDemo.xcodeproj" / "project.pbxproj"
     assert f"PRODUCT_BUNDLE_IDENTIFIER = {APP};" in project.read_text()
     assert APP in " ".join(sum(COLLECTORS["ios"].commands("phone", Path("x")), []))
+
+
+@pytest.fixture
+def adb(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An `adb` that notes its arguments in `calls` and runs the device's scripts here, with `device` for its storage.
+
+    The device's `am` is a script too: it says what `said` holds and copies the files of `answer` to where the app leaves its own.
+    """
+    folder = tmp_path / "bin"
+    files = folder / "device" / "Android" / "data" / ANDROID_APP / "files"
+    for each in (files, folder / "am", folder / "answer"):
+        each.mkdir(parents=True)
+    (folder / "said").write_text("Status: ok\nComplete\n")
+    (folder / "answer" / "benchmark.json").write_text(json.dumps(device_result("android")))
+    here = shlex.quote(str(folder))
+    scripts = {
+        "am/am": f'echo "am $@" >> {here}/calls\ncat {here}/said\ncp {here}/answer/* {shlex.quote(str(files))}/',
+        "adb": f"""here() {{ printf %s "$1" | sed "s|/sdcard/|"{here}"/device/|g"; }}
+if [ "$1" = -s ]; then echo "device $2" >> {here}/calls; shift 2; fi
+if [ "$1" = shell ]; then PATH={here}/am:$PATH exec sh -c "$(here "$2")"; fi
+[ "$1" = pull ] && cp "$(here "$2")" "$3\"""",
+    }
+    for name, text in scripts.items():
+        (folder / name).write_text(f"#!/bin/sh\n{text}\n")
+        (folder / name).chmod(0o755)
+    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
+    return folder
+
+
+def test_an_android_app_is_started_anew_and_its_result_pulled(adb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "phone.json"
+    older = adb / "device" / "Android" / "data" / ANDROID_APP / "files" / "benchmark-error.txt"
+    older.write_text("of an earlier run")
+    assert main(["device", "--android", str(out), "--device", "emulator-5554"]) == 0
+    assert json.loads(out.read_text()) == device_result("android")
+    # The median of 9.25 and 9.75.
+    assert "9.50 ms" in capsys.readouterr().out
+    calls = (adb / "calls").read_text().splitlines()
+    assert f"am start -S -W -n {ANDROID_APP}/.BenchmarkActivity --ez run true" in calls
+    assert calls.count("device emulator-5554") == 4, "every call names the device"
+
+
+def test_an_android_app_that_is_missing_or_fails_says_why(adb: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (adb / "answer" / "benchmark.json").unlink()
+    (adb / "answer" / "benchmark-error.txt").write_text("textedit.core.BundleException: report.html does not match its sha256\n")
+    assert main(["device", "--android", str(tmp_path / "phone.json")]) == 1
+    assert capsys.readouterr().err.endswith("failed with status 1: textedit.core.BundleException: report.html does not match its sha256\n")
+    (adb / "said").write_text("Error type 3\nError: Activity class {textedit.demo/.BenchmarkActivity} does not exist.\n")
+    assert main(["device", "--android", str(tmp_path / "phone.json")]) == 1
+    reason = "Error: Activity class {textedit.demo/.BenchmarkActivity} does not exist."
+    assert capsys.readouterr().err == f"error: `adb shell am start -S ...` failed with status 1: {reason}\n"
+    assert not (tmp_path / "phone.json").exists()
+
+
+def test_results_of_a_device_and_a_desktop_are_not_mixed(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    desktop = device_result("android")
+    _desktop(desktop)
+    for name, document in (("phone", device_result("android")), ("desktop", desktop)):
+        (tmp_path / f"{name}.json").write_text(json.dumps(document))
+    assert main(["report", str(tmp_path / "phone.json"), str(tmp_path / "desktop.json"), "--out", str(tmp_path / "report")]) == 2
+    assert "different kinds of machines" in capsys.readouterr().err
+
+
+def test_the_android_app_is_the_one_of_the_project(repository: Path) -> None:
+    app = repository / "android_demo" / "app"
+    build = (app / "build.gradle.kts").read_text("utf8")
+    assert f'applicationId = "{ANDROID_APP}"' in build and f'namespace = "{ANDROID_APP}"' in build
+    source = (app / "src/main/kotlin/textedit/demo/BenchmarkViewModel.kt").read_text("utf8")
+    names = dict(re.findall(r'const val (\w+) = "(.*)"', source))
+    assert names == {"RUN": "run", "RESULT_FILE": "benchmark.json", "ERROR_FILE": "benchmark-error.txt"}
+    calls = " ".join(sum(COLLECTORS["android"].commands(None, Path("x")), []))
+    assert all(name in calls for name in (f"--ez {names['RUN']} true", f"files/{names['RESULT_FILE']}", f"files/{names['ERROR_FILE']}"))

@@ -1,0 +1,25 @@
+import org.jetbrains.kotlin.gradle.dsl.JvmTarget
+
+plugins {
+    alias(libs.plugins.kotlin.jvm)
+    `java-test-fixtures`
+}
+
+java {
+    sourceCompatibility = JavaVersion.toVersion(libs.versions.jvm.get())
+    targetCompatibility = JavaVersion.toVersion(libs.versions.jvm.get())
+}
+
+kotlin {
+    compilerOptions.jvmTarget = JvmTarget.fromTarget(libs.versions.jvm.get())
+}
+
+dependencies {
+    api(libs.coroutines.core)
+    testImplementation(libs.kotlin.test.junit)
+    testImplementation(libs.junit)
+}
+
+tasks.test {
+    systemProperty("textedit.contracts", rootDir.resolve("../tests/contracts").path)
+}

@@ -1,0 +1,91 @@
+package textedit.core
+
+import java.util.concurrent.atomic.AtomicLong
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.currentCoroutineContext
+import kotlinx.coroutines.ensureActive
+import kotlinx.coroutines.sync.Mutex
+import kotlinx.coroutines.sync.withLock
+import kotlinx.coroutines.withContext
+
+/** What became of a face or an edit that was asked for. */
+sealed interface EditOutcome {
+    /** The face of side R. */
+    data class Edited(val face: PixelImage) : EditOutcome
+
+    /** A newer request came before the decoder began; its answer is the one to show. */
+    data object Superseded : EditOutcome
+}
+
+/**
+ * One photo's face: encoded once, edited many times.
+ *
+ * Networks run one at a time on [dispatcher]. The newest request wins: edits that wait are dropped when a newer edit or face comes, faces
+ * when a newer face does. A decoder that has begun finishes, so that a slider in motion keeps showing pictures. Each prompt's delta_w is
+ * computed once per face. Cancelling the caller's coroutine stops the work before the next network.
+ */
+class EditSession(private val networks: FaceNetworks, private val dispatcher: CoroutineDispatcher) {
+    private val newestFace = AtomicLong()
+    private val newestEdit = AtomicLong()
+
+    // Guards the networks and the fields below; it is fair, so that requests run in the order in which they came.
+    private val turn = Mutex()
+    private var wPlus: FloatArray? = null
+    private val deltas = mutableMapOf<String, FloatArray>()
+
+    /**
+     * Takes a new face and forgets the one before.
+     *
+     * @param face a square of the side that the encoder takes ([cropFace] makes one).
+     * @return the face as the networks see it, unedited.
+     */
+    suspend fun setFace(face: PixelImage): EditOutcome {
+        val number = newestFace.incrementAndGet()
+        return inTurn(isNewest = { number == newestFace.get() }) {
+            wPlus = null
+            deltas.clear()
+            val latent = networks.encode(networks.pixels.toTensor(face))
+            wPlus = latent
+            ifNewest { decoded(latent) }
+        }
+    }
+
+    /**
+     * Edits the face that was set last; several prompts add up.
+     *
+     * @param strengths factor on each prompt's delta_w by prompt id, within the prompt's range.
+     * @throws IllegalStateException no face was set.
+     * @throws IllegalArgumentException a strength is out of range.
+     * @throws BundleException unknown prompt.
+     */
+    suspend fun edit(strengths: Map<String, Float>): EditOutcome {
+        strengths.forEach { (id, strength) -> networks.prompt(id).strength.used(strength) }
+        val face = newestFace.get()
+        val number = newestEdit.incrementAndGet()
+        return inTurn(isNewest = { face == newestFace.get() && number == newestEdit.get() }) {
+            val latent = checkNotNull(wPlus) { "no face was set" }
+            val edited = strengths.entries.fold(latent) { sum, (id, strength) -> applyEdit(sum, delta(id, latent), strength) }
+            ifNewest { decoded(edited) }
+        }
+    }
+
+    /** Runs [steps] after all that was asked for before, unless a newer request waits by then. */
+    private suspend fun inTurn(isNewest: () -> Boolean, steps: suspend Request.() -> EditOutcome): EditOutcome {
+        val request = Request(isNewest)
+        return turn.withLock { withContext(dispatcher) { request.ifNewest { request.steps() } } }
+    }
+
+    private suspend fun delta(id: String, latent: FloatArray): FloatArray {
+        currentCoroutineContext().ensureActive()
+        return deltas.getOrPut(id) { networks.deltaW(id, latent) }
+    }
+
+    private fun decoded(latent: FloatArray) = EditOutcome.Edited(networks.pixels.toImage(networks.decode(latent)))
+
+    private class Request(private val isNewest: () -> Boolean) {
+        suspend fun ifNewest(step: suspend () -> EditOutcome): EditOutcome {
+            currentCoroutineContext().ensureActive()
+            return if (isNewest()) step() else EditOutcome.Superseded
+        }
+    }
+}
