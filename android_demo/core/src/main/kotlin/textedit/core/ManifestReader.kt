@@ -96,8 +96,12 @@ object ManifestReader {
     private fun part(at: JsonFields): Part {
         val fields = at.fields(
             "part", "file", "precision", "bytes", "input", "output", "parity", "operations", "undelegated", "kept_float",
+            "compute_units?", "batch_sizes?",
         )
-        parity(fields.getValue("parity"))
+        // Null where no machine at hand could run the network.
+        fields.getValue("parity").orNull(::parity)
+        fields["compute_units"]?.oneOf("all", "cpuAndNeuralEngine", "cpuAndGPU", "cpuOnly")
+        fields["batch_sizes"]?.let(::batchSizes)
         fields.getValue("operations").counts()
         fields.getValue("undelegated").orNull { counts() }
         fields.getValue("kept_float").items().forEach { it.text() }
@@ -117,6 +121,12 @@ object ManifestReader {
         fields.getValue("floor_db").number()
         fields.getValue("max_abs_error").number(minimum = 0.0)
         fields.getValue("samples").whole(1L..Long.MAX_VALUE)
+    }
+
+    private fun batchSizes(at: JsonFields) {
+        val sizes = at.items(2..64)
+        sizes.first().whole(1L..1L)
+        sizes.drop(1).fold(1L) { before, size -> size.whole(before + 1..64L) }
     }
 
     private fun tensor(at: JsonFields): TensorSpec {
