@@ -7,11 +7,11 @@ public actor EditSession {
     private let engine: any EditorEngine
     private var wPlus: Tensor?
     private var deltas: [String: Tensor] = [:]
-    private var latest = Ticket(photo: 0, edit: 0)
+    private(set) var latest = Ticket(photo: 0, edit: 0)
     private var running: Task<Void, Never>?
 
     /// What a piece of work was asked for: an edit is stale after the next edit, and everything is after the next photo.
-    private struct Ticket: Sendable {
+    struct Ticket: Sendable {
         var photo: Int
         var edit: Int?
     }

@@ -3,7 +3,7 @@ import Testing
 
 @testable import EditorCore
 
-@Suite("Encode once, edit many, the latest wins", .timeLimit(.minutes(1)))
+@Suite("Encode once, edit many, the latest wins", .timeLimit(.minutes(5)))
 struct EditSessionTests {
     private let face = RGBImage(width: 8, height: 8, bytes: (0..<192).map { UInt8($0) })
 
@@ -48,9 +48,9 @@ struct EditSessionTests {
             let first = Task { try await session.render([]) }
             await engine.called("decoder", times: 1)
             let second = Task { try await session.render([Edit(prompt: "smile", strength: 0.3)]) }
-            await settle()
+            await asked(session, photos: 1, edits: 2)
             let third = Task { try await session.render([Edit(prompt: "smile", strength: 0.6)]) }
-            await settle()
+            await asked(session, photos: 1, edits: 3)
             await engine.release("decoder")
             await #expect(throws: EditError.overtaken) { try await first.value }
             await #expect(throws: EditError.overtaken) { try await second.value }
@@ -67,7 +67,7 @@ struct EditSessionTests {
             let opening = Task { try await session.open(face) }
             await engine.called("encoder", times: 1)
             let edit = Task { try await session.render([]) }
-            await settle()
+            await asked(session, photos: 1, edits: 1)
             await engine.release("encoder")
             try await opening.value
             _ = try await edit.value
@@ -83,7 +83,7 @@ struct EditSessionTests {
             let edit = Task { try await session.render([]) }
             await engine.called("decoder", times: 1)
             let opening = Task { try await session.open(face) }
-            await settle()
+            await asked(session, photos: 2, edits: 1)
             await engine.release("decoder")
             await #expect(throws: EditError.overtaken) { try await edit.value }
             try await opening.value
@@ -117,8 +117,8 @@ struct EditSessionTests {
         }
     }
 
-    /// Gives tasks that were just made the time to reach the session.
-    private func settle() async {
-        for _ in 0..<200 { await Task.yield() }
+    /// Returns when the session has been asked for so many photos and edits.
+    private func asked(_ session: EditSession, photos: Int, edits: Int) async {
+        while await (session.latest.photo, session.latest.edit) != (photos, edits) { await Task.yield() }
     }
 }
