@@ -16,6 +16,8 @@ from textedit_core.latents import level_groups
 
 # What `pixel_norm` adds to the mean square, against a division by zero.
 _NORM_EPS = 1e-8
+# Ahead of the squares: fp16 holds those of latents up to 255, and some decoders' reach 300. A power of two rounds nothing.
+_LATENT_FACTOR = 1 / 32
 
 
 class GroupEditor(nn.Module):
@@ -108,7 +110,7 @@ class PromptEditor(_GroupedEditor):
         super().__init__(config.w_dim, config)
 
     def forward(self, w_plus: Tensor) -> Tensor:
-        return self._delta(pixel_norm(w_plus))
+        return self._delta(_normed(w_plus))
 
 
 class TextConditionedEditor(_GroupedEditor):
@@ -125,7 +127,7 @@ class TextConditionedEditor(_GroupedEditor):
     def forward(self, w_plus: Tensor, text_embedding: Tensor) -> Tensor:
         text = pixel_norm(text_embedding).unsqueeze(1).expand(-1, w_plus.shape[1], -1)
         length = text_embedding.square().sum(-1, keepdim=True).sqrt().unsqueeze(1)
-        return self._delta(torch.cat([pixel_norm(w_plus), text], dim=-1)) * length
+        return self._delta(torch.cat([_normed(w_plus), text], dim=-1)) * length
 
     def first_weights(self, group: GroupEditor) -> tuple[Tensor, Tensor]:
         """A group's first layer as stored, in its two parts: [H,D] for the latent and [H,E] for the text."""
@@ -165,7 +167,7 @@ class PackedTextEditor(nn.Module):
         num_ws = self.editor.num_ws
         direction, length = self._direction(w_plus_text[:, num_ws:])
         entered = self._text_entered(direction)
-        levels = pixel_norm(w_plus_text[:, :num_ws])
+        levels = _normed(w_plus_text[:, :num_ws])
         parts = [self._group(name, levels[:, part], entered) for name, part in self.editor.slices.items()]
         return torch.cat(parts, dim=1) * length
 
@@ -197,6 +199,10 @@ class PackedTextEditor(nn.Module):
         group = self.editor.groups[name]
         of_w, _ = self.editor.first_weights(group)
         return group.after_enter(F.linear(levels, of_w * group.enter.weight_gain) + entered[name])
+
+
+def _normed(w_plus: Tensor) -> Tensor:
+    return pixel_norm(w_plus * _LATENT_FACTOR)
 
 
 def text_rows(text_dim: int, w_dim: int) -> int:

@@ -120,3 +120,14 @@ def test_packed_text_editor_answers_like_the_editor(text_dim: int, rows: int) ->
     answer, expected = PackedTextEditor(editor)(with_text(w_plus, packed)), editor(w_plus, text.expand(2, -1))
     # Equal by algebra; what remains is float32 rounding.
     assert torch.allclose(answer, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_large_latents_do_not_overflow_half_precision() -> None:
+    torch.manual_seed(0)
+    editor = _trained(PromptEditor(CONFIG))
+    w_plus = 300.0 * torch.randn(2, CONFIG.num_ws, CONFIG.w_dim).clamp(-1, 1)  # squares up to 90,000; fp16 ends at 65,504
+    with torch.no_grad():
+        expected = editor(w_plus)
+        halved = editor.half()(w_plus.half()).float()
+    # Half precision keeps three digits.
+    torch.testing.assert_close(halved, expected, rtol=0.02, atol=0.02 * float(expected.abs().max()))
