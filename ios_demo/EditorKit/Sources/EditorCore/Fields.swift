@@ -88,7 +88,7 @@ struct Fields {
         return BundleError(.manifest, "bundle.json breaks the bundle schema at \(place): \(reason)")
     }
 
-    private func refusal(_ name: String) -> BundleError {
+    func refusal(_ name: String) -> BundleError {
         Self.refusal(path + [name], "not what the schema asks for")
     }
 }

@@ -178,7 +178,7 @@ extension Manifest.Part {
         input = try fields.value("input", Manifest.TensorSpec.init)
         output = try fields.value("output", Manifest.TensorSpec.init)
         computeUnits = fields.has("compute_units") ? try fields.choice("compute_units") : nil
-        if fields.has("batch_sizes") { _ = try fields.shape("batch_sizes") }
+        if fields.has("batch_sizes") { try fields.checkBatchSizes("batch_sizes") }
     }
 }
 
@@ -235,6 +235,13 @@ extension Manifest.File {
 extension Fields {
     fileprivate func path(_ name: String) throws(BundleError) -> String {
         try string(name) { (1...240).contains($0.unicodeScalars.count) }
+    }
+
+    /// One face, and then larger numbers of faces, rising to at most 64.
+    fileprivate func checkBatchSizes(_ name: String) throws(BundleError) {
+        let sizes = try shape(name)
+        let rising = zip(sizes, sizes.dropFirst()).allSatisfy { $0 < $1 }
+        guard sizes.count >= 2, sizes[0] == 1, sizes[sizes.count - 1] <= 64, rising else { throw refusal(name) }
     }
 
     fileprivate func shape(_ name: String) throws(BundleError) -> [Int] {
