@@ -149,6 +149,7 @@ def _request(options: argparse.Namespace, stage: str) -> TrainRequest:
         decoder=_replaced(config.DecoderTraining(), options),
         encoder=_replaced(config.EncoderTraining(), options),
         editor=_replaced(EDITOR_RECIPES.get(options.prompt, config.EditorTraining()), options),
+        editors={name: _replaced(recipe, options) for name, recipe in EDITOR_RECIPES.items()},
     )
     return dataclasses.replace(request, parts=tuple(options.parts.split(","))) if options.parts else request
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -42,6 +44,7 @@ class JointStage:
     Args:
         parts: which of "encoder", "decoder" and "editors" move; the others stay frozen. Unless all do, they are in the stage's name, so
             that fine-tuning encoder and decoder before there are editors, and all of them later, are two stages of one run.
+        recipes: by prompt, for those that differ from `recipe`.
     """
 
     def __init__(
@@ -54,12 +57,13 @@ class JointStage:
         batch_size: int,
         checkpoint: Checkpoint,
         team: Team = SOLO,
+        recipes: Mapping[str, EditorTraining] = MappingProxyType({}),
     ) -> None:
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
         self.name = "-".join(["joint", *(() if set(parts) == set(PARTS) else parts)])
-        self.recipe, self.batch_size, self.team = recipe, batch_size, team
+        self.batch_size, self.team = batch_size, team
         self.images, self.count = ImageSource(data, team.device), len(data)
         self.heldout_images = ImageSource(heldout, team.device).first(_SAMPLE_FACES)
         self.directory, self.prompts = checkpoint.directory, checkpoint.prompts
@@ -81,7 +85,9 @@ class JointStage:
         )
         self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
         # The spread of the latents as they are when the stage begins; fine-tuning moves them little.
-        self.criterion = EditorCriterion(recipe, spread_of(data, self.networks["encoder"].eval(), team)) if own else None
+        spread = spread_of(data, self.networks["encoder"].eval(), team) if own else None
+        self.recipes = {name: recipes.get(name, recipe) for name in own}
+        self.criteria = {} if spread is None else {name: EditorCriterion(each, spread) for name, each in self.recipes.items()}
         rates = {"decoder.": EQUALIZED_RATE, "editors.": EQUALIZED_RATE}
         self.players = [Player("joint", self.networks, self._losses, rates=rates)]
 
@@ -121,8 +127,7 @@ class JointStage:
             edited_picture=edited,
             source_picture=reconstruction.detach(),
         )
-        assert self.criterion is not None
-        losses = self.criterion(inputs)
+        losses = self.criteria[prompt](inputs)
         return {"edit": losses["loss"], f"{prompt}/text_match": losses["text_match"]}
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
@@ -151,7 +156,7 @@ class JointStage:
         for name, averaged in editors.items():
             editor = copy.deepcopy(averaged)
             assert isinstance(editor, LatentEditor)
-            found = calibrated(self.prompts[name], editor, around, latents, sources, self.texts[name], self.recipe.completion)
+            found = calibrated(self.prompts[name], editor, around, latents, sources, self.texts[name], self.recipes[name].completion)
             records[name] = found
             write_part(self.directory, f"editors/{name}", editor)
         return records

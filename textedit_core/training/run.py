@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +83,7 @@ class TrainRequest:
         prompt: the text to train an editor for; the editor stage needs it.
         replace: whether the editor stage may train a prompt anew that the checkpoint has.
         decoder, encoder, editor, identity, clip: the loss weights of the stages.
+        editors: joint fine-tuning's, by prompt, for those that differ from `editor`.
         texts: how the text-editor stage draws its texts and holds some out.
         parts: what joint fine-tuning moves.
     """
@@ -97,6 +98,7 @@ class TrainRequest:
     decoder: DecoderTraining = DecoderTraining()
     encoder: EncoderTraining = EncoderTraining()
     editor: EditorTraining = EditorTraining()
+    editors: Mapping[str, EditorTraining] = field(default_factory=dict)
     identity: IdentityTraining = IdentityTraining()
     clip: ClipTraining = ClipTraining()
     texts: TextEditorTraining = TextEditorTraining()
@@ -250,4 +252,4 @@ def _build(request: TrainRequest, model: ModelConfig, data: Any, heldout: Any, c
         return EditorStage(request.prompt, request.editor, data, heldout, batch, checkpoint, team)
     if request.stage == "text-editor":
         return TextEditorStage(request.editor, request.texts, data, heldout, batch, checkpoint, team)
-    return JointStage(request.parts, request.encoder, request.editor, data, heldout, batch, checkpoint, team)
+    return JointStage(request.parts, request.encoder, request.editor, data, heldout, batch, checkpoint, team, request.editors)

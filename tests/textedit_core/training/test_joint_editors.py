@@ -49,3 +49,12 @@ def test_groups_and_calibration_survive_joint_training(tiny_checkpoint: Checkpoi
         for group in after.groups:
             # Calibration scales the last layers alone, so the first tell what training moved.
             assert not torch.equal(after.groups[group].enter.weight, before[name].groups[group].enter.weight), (name, group)
+
+
+def test_each_prompt_has_its_own_recipe(tiny_checkpoint: Checkpoint) -> None:
+    checkpoint = _with_groups(tiny_checkpoint)
+    dear = {"smile": EditorTraining(picture_weight=7.0)}
+    faces = (FacesInMemory(12), FacesInMemory(3))
+    stage = JointStage(("editors",), EncoderTraining(), EditorTraining(picture_weight=0.0), *faces, 8, checkpoint, recipes=dear)
+    weights = {name: criterion.objective.picture_weight for name, criterion in stage.criteria.items()}
+    assert weights == {"smile": 7.0, "child": 0.0}
