@@ -72,7 +72,7 @@ class JointStage:
         networks = {"encoder": checkpoint.load_encoder(), "decoder": checkpoint.load_decoder(), "editors": editors}
         for name, network in networks.items():
             network.requires_grad_(name in parts)
-        self.frozen = [network for name, network in networks.items() if name not in parts]
+        self.moving, self.frozen = parts, [network for name, network in networks.items() if name not in parts]
         self.networks = nn.ModuleDict(networks).to(team.device, memory_format=torch.channels_last)
         self.clip, self.identity = checkpoint.load_clip().to(team.device), checkpoint.load_identity().to(team.device)
         self.texts = {name: embed_prompt(self.clip, checkpoint.prompts[name]) for name in own}
@@ -140,8 +140,10 @@ class JointStage:
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         networks = averaged["joint"]
         assert isinstance(networks, nn.ModuleDict)
-        write_part(self.directory, "encoder", networks["encoder"])
-        write_part(self.directory, "decoder", networks["decoder"])
+        # A frozen part keeps its file: averaging would turn its -0.0 into 0.0, which are equal numbers but not equal bytes.
+        for part in ("encoder", "decoder"):
+            if part in self.moving:
+                write_part(self.directory, part, networks[part])
         self.prompts = {**self.prompts, **self._calibrated(networks)}
 
     @torch.no_grad()
