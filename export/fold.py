@@ -27,6 +27,7 @@ def rewrites() -> tuple[Rewrite, ...]:
         unsqueeze_as_reshape,
     )
     from export.rewrites.gains import sink_gains
+    from export.rewrites.layout import constants_with_all_axes
     from export.rewrites.subsampling import subsampling_as_convolution
 
     return (
@@ -42,6 +43,7 @@ def rewrites() -> tuple[Rewrite, ...]:
         select_as_slice,
         mean_as_spatial_mean,
         unsqueeze_as_reshape,
+        constants_with_all_axes,
     )
 
 

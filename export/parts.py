@@ -139,6 +139,7 @@ def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[
 
 
 def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> Choice:
+    from export import layers
     from export.lowering import coreml_backend, static_int8
     from export.precision import keep_in_float
 
@@ -147,11 +148,12 @@ def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibratio
         return Choice(coreml_backend.lower(graph, example, spec, each.precision, path, each.batch_sizes))
     kept = keep_in_float(graph, calibration)
     quantized = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
-    homes = static_int8.quantizable(graph)
+    homes = layers.homes(graph)
     return Choice(coreml_backend.lower(quantized, example, spec, each.precision, path), tuple(homes[name] for name in kept))
 
 
 def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
+    from export import layers
     from export.lowering import executorch_backend, static_int8
     from export.precision import keep_in_float
     from export.precision_search import smallest_mix
@@ -161,7 +163,7 @@ def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibr
     mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None
     kept = keep_in_float(graph, calibration) if mix is None else mix.kept
     quantized = static_int8.quantize(graph, calibration, kept)
-    homes = static_int8.quantizable(graph)
+    homes = layers.homes(graph)
     lowered = executorch_backend.lower(quantized, calibration[0], path, spec.part)
     return Choice(lowered, tuple(homes[name] for name in kept), mix)
 

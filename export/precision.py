@@ -13,14 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor, fx
 
+from export import layers
 from export.parity import psnr_db
 
 # Aimed at on calibration faces: above the floor of 30 dB, since held-out faces come out a little worse, and where banding vanishes.
 TARGET_DB = 36.0
 # Enough to rank layers; more faces change the order rarely.
 _SAMPLES = 4
-_CONVOLUTION = torch.ops.aten.conv2d.default
-_LINEAR = torch.ops.aten.linear.default
 
 
 class Int8Simulation(fx.Interpreter):
@@ -42,22 +41,24 @@ class Int8Simulation(fx.Interpreter):
         if n.name not in self.quantized:
             return super().run_node(n)
         args, kwargs = self.fetch_args_kwargs_from_env(n)
-        if n.target == _LINEAR:
+        weight = _round_channels(args[1], layers.output_axis(n))
+        if n.target == layers.LINEAR:
             source = _round_range(args[0], float(args[0].min()), float(args[0].max()))
-            return _LINEAR(source, _round_channels(args[1]), *args[2:], **kwargs)
+            return layers.LINEAR(source, weight, *args[2:], **kwargs)
         in_low, in_high, out_low, out_high = self.ranges[n.name]
-        rounded = (_round_range(args[0], in_low, in_high), _round_channels(args[1]), *args[2:])
-        return _round_range(_CONVOLUTION(*rounded, **kwargs), out_low, out_high)
+        result = n.target(_round_range(args[0], in_low, in_high), weight, *args[2:], **kwargs)
+        return _round_range(result, out_low, out_high)
 
 
 class _RangeObserver(fx.Interpreter):
     def __init__(self, graph: fx.GraphModule) -> None:
         super().__init__(graph)
+        self.convolutions = {node.name for node in layers.convolutions(graph)}
         self.ranges: dict[str, tuple[float, ...]] = {}
 
     def run_node(self, n: fx.Node) -> Any:
         result = super().run_node(n)
-        if n.target == _CONVOLUTION:
+        if n.name in self.convolutions:
             source = self.env[n.args[0]]
             seen = (float(source.min()), float(source.max()), float(result.min()), float(result.max()))
             old = self.ranges.get(n.name, seen)
@@ -66,7 +67,7 @@ class _RangeObserver(fx.Interpreter):
 
 
 def observe(graph: fx.GraphModule, inputs: Sequence[Tensor]) -> dict[str, tuple[float, ...]]:
-    """Lowest and highest input, lowest and highest output of each convolution over the inputs, by node name."""
+    """Lowest and highest input, lowest and highest output of each quantizable convolution over the inputs, by node name."""
     observer = _RangeObserver(graph)
     with torch.no_grad():
         for value in inputs:
@@ -120,6 +121,6 @@ def _round_range(value: Tensor, low: float, high: float) -> Tensor:
     return torch.fake_quantize_per_tensor_affine(value, scale, zero_point, -128, 127)
 
 
-def _round_channels(weight: Tensor) -> Tensor:
-    scale = (weight.abs().flatten(1).amax(1) / 127.0).clamp_min(1e-12)
-    return torch.fake_quantize_per_channel_affine(weight, scale, torch.zeros_like(scale, dtype=torch.int32), 0, -127, 127)
+def _round_channels(weight: Tensor, axis: int) -> Tensor:
+    scale = (weight.abs().transpose(0, axis).flatten(1).amax(1) / 127.0).clamp_min(1e-12)
+    return torch.fake_quantize_per_channel_affine(weight, scale, torch.zeros_like(scale, dtype=torch.int32), axis, -127, 127)

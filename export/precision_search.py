@@ -13,12 +13,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, fx
 
+from export import layers
 from export.parity import psnr_db
 from export.precision import Int8Simulation, observe, sensitivity_inputs
 
 # Tried one by one in the end; smaller layers are not worth a measurement each.
 _GIVEN_BACK = 16
-_LAYERS = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
 
 
 @dataclass(frozen=True)
@@ -72,7 +72,7 @@ class _Trial:
         self.graph, self.inputs = graph, sensitivity_inputs(inputs)
         self.ranges = observe(graph, self.inputs)
         # Float bytes and int8 bytes of each layer's weight; int8 has a scale of four bytes per output channel.
-        self.layers = {name: (4 * weight.numel(), weight.numel() + 4 * weight.shape[0]) for name, weight in _weights(graph)}
+        self.layers = {node.name: _bytes(node) for node in layers.quantizable(graph)}
         self.points: dict[frozenset[str], MixPoint] = {}
         with torch.no_grad():
             self.reference = torch.cat([graph(value) for value in self.inputs])
@@ -120,6 +120,6 @@ def _given_back(trial: _Trial, kept: frozenset[str], aim_db: float) -> frozenset
     return kept
 
 
-def _weights(graph: fx.GraphModule) -> list[tuple[str, Tensor]]:
-    nodes = [node for node in graph.graph.nodes if node.target in _LAYERS]
-    return [(node.name, node.args[1].meta["val"]) for node in nodes]
+def _bytes(layer: fx.Node) -> tuple[int, int]:
+    weight = layers.weight_of(layer)
+    return 4 * weight.numel(), weight.numel() + 4 * weight.shape[layers.output_axis(layer)]

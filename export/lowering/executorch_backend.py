@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from export.lowering.coreml_backend import quiet_conversion
 from export.lowering.result import Lowered, count
-from export.lowering.static_int8 import bare_trace, module_path, quiet
+from export.lowering.static_int8 import bare_trace, quiet
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -107,6 +107,8 @@ def _op_name(node: fx.Node) -> str:
 
 
 def _refuse_heavy(graph_module: fx.GraphModule, part: str, backend: str) -> None:
+    from export.layers import module_path
+
     for node in _undelegated(graph_module):
         if _op_name(node) in HEAVY:
             raise UserError(

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def quantize(
     graph: nn.Module, calibration: list[Tensor], keep_float: Collection[str] = (), *, dynamic_linear: bool = True
 ) -> fx.GraphModule:
-    """Returns an int8 copy: symmetric weights per output channel, convolutions with calibrated activation ranges.
+    """Returns an int8 copy: symmetric weights per output channel, convolutions in both directions with calibrated activation ranges.
 
     Linear layers (styles, demodulation, editors) measure the range of their input at run time: they cost next to nothing, and their
     inputs vary more between faces than a fixed range allows.
@@ -32,31 +32,21 @@ def quantize(
     from executorch.backends.xnnpack.quantizer.xnnpack_quantizer import XNNPACKQuantizer, get_symmetric_quantization_config
     from torchao.quantization.pt2e.quantize_pt2e import convert_pt2e, prepare_pt2e
 
+    from export import layers
+
     quantizer = XNNPACKQuantizer()
-    quantizer.set_operator_type(torch.ops.aten.conv2d.default, get_symmetric_quantization_config(is_per_channel=True))
+    for kind in (layers.CONVOLUTION, layers.TRANSPOSED_CONVOLUTION):
+        quantizer.set_operator_type(kind, get_symmetric_quantization_config(is_per_channel=True))
     if dynamic_linear:
-        dynamic = get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True)
-        quantizer.set_operator_type(torch.ops.aten.linear.default, dynamic)
-    quantizer.set_filter_function(lambda node: node.name not in keep_float)
+        quantizer.set_operator_type(layers.LINEAR, get_symmetric_quantization_config(is_per_channel=True, is_dynamic=True))
     with quiet(), torch.no_grad():
-        prepared = prepare_pt2e(bare_trace(graph, calibration[0]).module(check_guards=False), quantizer)
+        traced = bare_trace(graph, calibration[0]).module(check_guards=False)
+        left_alone = {*keep_float, *(node.name for node in layers.resampling_filters(traced))}
+        quantizer.set_filter_function(lambda node: node.name not in left_alone)
+        prepared = prepare_pt2e(traced, quantizer)
         for sample in calibration:
             prepared(sample)
         return convert_pt2e(prepared)
-
-
-def quantizable(graph: fx.GraphModule) -> dict[str, str]:
-    """Names of the convolutions and linear layers that `quantize` can leave in float, with the module that each came from."""
-    import torch
-
-    kinds = (torch.ops.aten.conv2d.default, torch.ops.aten.linear.default)
-    return {node.name: module_path(node) for node in graph.graph.nodes if node.target in kinds}
-
-
-def module_path(node: fx.Node) -> str:
-    """The dotted path of the module that a graph node was traced from."""
-    stack = list(node.meta.get("nn_module_stack", {}).values())
-    return str(stack[-1][0]) if stack else "unknown module"
 
 
 def bare_trace(graph: nn.Module, example: Tensor) -> Any:

@@ -17,6 +17,7 @@ from export.rewrites.cleanup import make_functional, remove_identities
 from export.rewrites.constants import fold_constants
 from export.rewrites.delegation import hardsigmoid_as_clamp, matmul_as_linear, mean_as_spatial_mean, select_as_slice, unsqueeze_as_reshape
 from export.rewrites.gains import sink_gains
+from export.rewrites.layout import constants_with_all_axes
 from export.rewrites.subsampling import subsampling_as_convolution
 from tests.export.networks import small_config, stirred
 from textedit_core.decoder import build_decoder
@@ -112,6 +113,15 @@ def test_a_gain_with_a_second_reader_stays() -> None:
     module = Lambda(lambda m, x: (y := m.layers[0](x)) + 3.0 * y, nn.Linear(4, 4))
     result = rewritten(module, torch.randn(2, 4), sink_gains)
     assert aten.mul.Tensor in targets(result)
+
+
+def test_constants_get_the_axes_of_what_they_meet() -> None:
+    module, x = Lambda(lambda m, x: (x + m.table) * m.table[0, 0] - m.table[0]), torch.randn(1, 2, 3, 4)
+    result = rewritten(module, x, fold_constants, constants_with_all_axes)
+    met = [arg for node in result.graph.nodes if node.op == "call_function" for arg in node.args if arg.op == "get_attr"]
+    # The table, its first row; and its first number, which as a scalar belongs to no layout.
+    assert sorted(arg.meta["val"].ndim for arg in met) == [0, 4, 4]
+    torch.testing.assert_close(result(x), module(x))
 
 
 def test_overwriting_a_value_that_a_view_reads_is_refused() -> None:
