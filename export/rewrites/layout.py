@@ -1,4 +1,4 @@
-"""Keeps activations in one memory layout: XNNPACK's convolutions run channels last, and what follows does too if all operands have four axes.
+"""Keeps activations in one memory layout: XNNPACK runs channels last from convolution to convolution if every operand has four axes.
 
 Added to an activation, noise of shape [H,W] sends it back to channels first and forth again, two passes over memory per layer.
 """
