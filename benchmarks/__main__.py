@@ -22,6 +22,7 @@ from benchmarks.request import (
     RenderRequest,
     ReportRequest,
     TrainSpeedRequest,
+    UpsamplingRequest,
 )
 from textedit_core.errors import TexteditError
 
@@ -68,6 +69,12 @@ COMMANDS = {
             **_RUNTIME_COUNTS,
             "naive_executorch": "leave out the slowest form, over a minute per image",
         },
+    ),
+    "upsampling": Command(
+        "upsampling",
+        UpsamplingRequest,
+        "the forms of StyleGAN2's up-sampling convolution in every runtime at hand",
+        {**_RUNTIME_COUNTS},
     ),
     "export": Command(
         "exporting",

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from benchmarks.request import DecoderRequest
 from benchmarks.results import Document, Recorder, require_counts
 from benchmarks.roofline import PRECISIONS, Layer, lower_layers, record_layers
+from benchmarks.sessions import lower_folded
 from benchmarks.timing import Timed, interleaved_times
 from benchmarks.worker import Worker
 from textedit_core.errors import UsageError
@@ -82,8 +83,6 @@ def lower_decoder(side: int, scratch: Path) -> Row:
     from export.cost import macs_by_operation
     from export.fold import fold
     from export.graphs import DECODER, graph_spec
-    from export.lowering import executorch_backend
-    from export.lowering.static_int8 import quantize
     from textedit_core.config import stylegan2
     from textedit_core.decoder import build_decoder
 
@@ -93,8 +92,8 @@ def lower_decoder(side: int, scratch: Path) -> Row:
     value = torch.randn(spec.input.shape)
     graph = fold(build_decoder(config.decoder).eval(), value)
     files = {precision: scratch / f"{side}_{precision}.pte" for precision in PRECISIONS}
-    executorch_backend.lower(graph, value, files["fp32"], DECODER)
-    executorch_backend.lower(quantize(graph, [value]), value, files["int8"], DECODER)
+    for precision, path in files.items():
+        lower_folded(graph, value, precision, path, DECODER)
     return Row(side, files, spec, sum(macs_by_operation(graph).values()) / 1e9)
 
 

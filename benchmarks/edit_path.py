@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchmarks.sessions import lower_for_executorch, open_network
+from benchmarks.sessions import lower_folded, open_network
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +60,6 @@ def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
 
     from export.fold import fold
     from export.graphs import DECODER, ENCODER, editor_part, graph_spec
-    from export.lowering.static_int8 import quantize
     from textedit_core.config import preset
     from textedit_core.decoder import build_decoder
     from textedit_core.e4e_encoder import build_encoder
@@ -73,7 +72,7 @@ def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
     files = (scratch / "encoder.pte", scratch / "editor.pte", scratch / "decoder.pte")
     for module, spec, path in zip(modules, (encoder, editor, decoder), files, strict=True):
         value = torch.randn(spec.input.shape)
-        lower_for_executorch(quantize(fold(module.eval(), value), [value]), value, path)
+        lower_folded(fold(module.eval(), value), value, "int8", path, spec.part)
     return EditFiles("android", files, (encoder, editor, decoder))
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchmarks.request import PeersRequest
 from benchmarks.results import Document, Recorder, require_counts
 from benchmarks.roofline import Layer, lower_layers, record_layers
-from benchmarks.sessions import lower_for_executorch, open_network
+from benchmarks.sessions import lower_folded, lower_for_executorch, open_network
 from benchmarks.threads import torch_threads
 from benchmarks.timing import Timed, interleaved_times, stopwatch
 
@@ -132,6 +132,10 @@ def _makers(subject: Subject, threads: int, scratch: Path) -> dict[str, Callable
         lower_for_executorch(module, value, scratch / f"{name}.pte")
         return open_network("android", scratch / f"{name}.pte", subject.spec, threads)
 
+    def folded(precision: str) -> Run:
+        lower_folded(subject.graph, value, precision, scratch / f"{precision}.pte", subject.spec.part)
+        return open_network("android", scratch / f"{precision}.pte", subject.spec, threads)
+
     def onnx(module: nn.Module, precision: str, name: str) -> Run:
         from export.lowering import onnx_backend
 
@@ -139,8 +143,8 @@ def _makers(subject: Subject, threads: int, scratch: Path) -> dict[str, Callable
         return open_network("onnx", scratch / f"{name}.onnx", subject.spec, threads)
 
     return {
-        FOLDED_INT8: lambda: executorch(quantize(subject.graph, [value]), "int8"),
-        FOLDED_FP32: lambda: executorch(subject.graph, "fp32"),
+        FOLDED_INT8: lambda: folded("int8"),
+        FOLDED_FP32: lambda: folded("fp32"),
         NAIVE: lambda: executorch(subject.naive, "naive"),
         "ExecuTorch, naive int8": lambda: executorch(quantize(subject.naive, [value]), "naive_int8"),
         "ONNX Runtime, folded fp32": lambda: onnx(subject.graph, "fp32", "folded"),

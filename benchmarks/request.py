@@ -56,11 +56,26 @@ class PeersRequest:
         naive_executorch: time the naive ExecuTorch export too, which takes over a minute per image at 256 px.
     """
 
-    preset: str = "stylegan2_256"
+    preset: str = "stylegan2_256_narrow"
     threads: int = 2
     rounds: int = 10
     warmup: int = 2
     naive_executorch: bool = True
+
+
+@dataclass(frozen=True)
+class UpsamplingRequest:
+    """The forms of an up-sampling convolution.
+
+    Attributes:
+        threads: threads that each runtime may use.
+        rounds: rounds in which every form is timed once.
+        warmup: untimed rounds before those.
+    """
+
+    threads: int = 2
+    rounds: int = 10
+    warmup: int = 2
 
 
 @dataclass(frozen=True)
@@ -117,7 +132,7 @@ class EditRequest:
 
     bundle: Path
     prompt: str | None = None
-    peer: str = "stylegan2_256"
+    peer: str = "stylegan2_256_narrow"
     threads: int = 2
     rounds: int = 20
     warmup: int = 3

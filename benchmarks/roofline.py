@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchmarks.results import Recorder
+from benchmarks.sessions import lower_folded
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -31,9 +32,11 @@ class Layer:
 
 
 def lower_layers(scratch: Path) -> dict[str, Layer]:
-    """A 3x3 convolution (256 channels, 64 px) and a matrix product (1024 x 1024 by 256 columns), fp32 and int8, by name.
+    """A 3x3 convolution (512 channels, 64 px) and a matrix product (1024 x 1024 by 256 columns), fp32 and int8, by name.
 
-    The matrix product is a 1x1 convolution, since linear layers would measure the range of their input in every run.
+    The convolution is the largest of StyleGAN2 at 256 px: smaller ones reach less, and would
+    flatter what is held against them. The matrix product is a 1x1 convolution, since linear layers would measure the range of their
+    input in every run.
 
     Args:
         scratch: folder for the lowered layers.
@@ -42,7 +45,7 @@ def lower_layers(scratch: Path) -> dict[str, Layer]:
     from torch import nn
 
     layers: dict[str, tuple[nn.Module, Tensor]] = {
-        "convolution": (nn.Conv2d(256, 256, 3, padding=1), torch.randn(1, 256, 64, 64)),
+        "convolution": (nn.Conv2d(512, 512, 3, padding=1), torch.randn(1, 512, 64, 64)),
         "matrix product": (nn.Conv2d(1024, 1024, 1), torch.randn(1, 1024, 16, 16)),
     }
     return {
@@ -56,11 +59,9 @@ def _lowered(layer: nn.Module, value: Tensor, precision: str, path: Path) -> Lay
     from export.cost import macs_by_operation
     from export.fold import fold
     from export.graphs import GraphSpec, TensorSpec
-    from export.lowering import executorch_backend, static_int8
 
     graph = fold(layer, value)
-    module = static_int8.quantize(graph, [value]) if precision == "int8" else graph
-    executorch_backend.lower(module, value, path, "roofline")
+    lower_folded(graph, value, precision, path, "roofline")
     spec = GraphSpec("roofline", TensorSpec("x", tuple(value.shape)), TensorSpec("y", ()))
     return Layer(path, spec, sum(macs_by_operation(graph).values()) / 1e9, precision)
 

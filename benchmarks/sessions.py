@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    from torch import Tensor, fx, nn
 
     from export.graphs import GraphSpec
 
@@ -66,3 +66,23 @@ def lower_for_executorch(module: nn.Module, value: Tensor, path: Path) -> None:
     with quiet():
         edge = to_edge_transform_and_lower(bare_trace(module, value), partitioner=[XnnpackPartitioner()])
         path.write_bytes(edge.to_executorch().buffer)
+
+
+def lower_folded(graph: fx.GraphModule, value: Tensor, precision: str, path: Path, part: str) -> None:
+    """Writes a folded graph as the exporter would: in XNNPACK's forms, and for int8 calibrated on `value` alone.
+
+    Args:
+        graph: folded fp32 network.
+        value: float32 input that fixes the shapes.
+        precision: fp32 or int8.
+        path: file to write.
+        part: the name used in errors.
+
+    Raises:
+        UserError: a convolution or linear layer is not delegated.
+    """
+    from export.lowering import executorch_backend
+    from export.lowering.static_int8 import quantize
+
+    formed = executorch_backend.xnnpack_form(graph, value, precision)
+    executorch_backend.lower(quantize(formed, [value]) if precision == "int8" else formed, value, path, part)

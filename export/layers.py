@@ -1,6 +1,6 @@
 """The layers of a folded graph that int8 takes: convolutions in both directions and linear layers.
 
-A resampling filter (a depthwise convolution with one kernel for all channels) is none of them. Eight bits would save it neither bytes nor
+A resampling filter (a depthwise convolution that treats all channels alike) is none of them. Eight bits would save it neither bytes nor
 time (`python -m benchmarks upsampling` measures it), and in float it averages the rounding errors of the convolution in front of it.
 """
 
@@ -28,7 +28,7 @@ def convolutions(graph: fx.GraphModule) -> list[fx.Node]:
 
 
 def resampling_filters(graph: fx.GraphModule) -> list[fx.Node]:
-    """Depthwise convolutions in both directions with one kernel for all channels, in order of execution."""
+    """Depthwise convolutions in both directions that treat all channels alike, in order of execution."""
     return [node for node in _all_convolutions(graph) if _is_resampling_filter(graph, node)]
 
 
@@ -68,7 +68,9 @@ def _is_resampling_filter(graph: fx.GraphModule, node: fx.Node) -> bool:
     weight = node.args[1]
     if not is_constant(weight):
         return False
-    # [out, in / groups, k, k], and for a transposed one [in, out / groups, k, k]: with one group per channel both are [channels, 1, k, k].
-    kernels = constant_value(graph, weight)
-    depthwise = kernels.shape[0] > 1 and kernels.shape[1] == 1 and node.args[0].meta["val"].shape[1] == kernels.shape[0]
-    return depthwise and torch.equal(kernels, kernels[:1].expand_as(kernels))
+    # [out, in / groups, k, k], and for a transposed one [in, out / groups, k, k]: with one group per channel the second is one.
+    kernels, channels = constant_value(graph, weight), node.args[0].meta["val"].shape[1]
+    if channels == 1 or kernels.shape[1] != 1 or kernels.shape[0] % channels:
+        return False
+    by_channel = kernels.reshape(channels, -1, *kernels.shape[2:])
+    return torch.equal(by_channel, by_channel[:1].expand_as(by_channel))

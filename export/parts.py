@@ -158,6 +158,8 @@ def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibr
     from export.precision import keep_in_float
     from export.precision_search import smallest_mix
 
+    if each.target.backend == executorch_backend.XNNPACK:
+        graph = executorch_backend.xnnpack_form(graph, calibration[0], each.precision)
     if each.precision in ("fp32", "fp16"):
         return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part, each.target.backend, each.precision))
     mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None

@@ -377,7 +377,10 @@ def tiny() -> ModelConfig:
 
 
 def stylegan2(img_resolution: int, channel_multiplier: int = 2) -> ModelConfig:
-    """StyleGAN2 config-F of Karras et al. 2020 at 32..1024 px: w [512], width min(16384 * multiplier / resolution, 512)."""
+    """StyleGAN2 config-F of Karras et al. 2020 at 32..1024 px: w [512], width min(16384 * multiplier / resolution, 512).
+
+    A multiplier of 1 halves the widths from 64 px on; at 256 px that is a third of the arithmetic.
+    """
     if img_resolution not in (32, 64, 128, 256, 512, 1024):
         raise UserError(f"StyleGAN2 resolution {img_resolution} is not one of 32, 64, 128, 256, 512, 1024")
     sizes = [2**i for i in range(2, int(math.log2(img_resolution)) + 1)]
@@ -386,7 +389,7 @@ def stylegan2(img_resolution: int, channel_multiplier: int = 2) -> ModelConfig:
     num_ws = decoder.num_ws
     encoder_size = min(img_resolution, 256)
     return ModelConfig(
-        name=f"stylegan2_{img_resolution}",
+        name=f"stylegan2_{img_resolution}" + ("" if channel_multiplier == 2 else "_narrow"),
         pixel=PixelSpec(size=encoder_size),
         encoder=EncoderConfig(img_resolution=encoder_size, num_ws=num_ws, w_dim=512),
         mapping=MappingConfig(),
@@ -400,6 +403,7 @@ PRESETS: dict[str, Callable[[], ModelConfig]] = {
     "tiny": tiny,
     "stylegan2_32": lambda: stylegan2(32),
     "stylegan2_256": lambda: stylegan2(256),
+    "stylegan2_256_narrow": lambda: stylegan2(256, channel_multiplier=1),
     "stylegan2_1024": lambda: stylegan2(1024),
 }
 
