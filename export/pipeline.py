@@ -205,10 +205,13 @@ def load(checkpoint: Checkpoint, prompts: tuple[str, ...], request: ExportReques
     modules |= {editor_part(prompt): checkpoint.load_editor(prompt) for prompt in prompts if prompt not in vectors}
     if vectors:
         modules[TEXT_EDITOR] = PackedTextEditor(checkpoint.load_text_editor())
-    edits = [(_editor(modules, vectors, prompt), checkpoint.prompts[prompt].strength_default) for prompt in prompts]
+    editors = [(_editor(modules, vectors, prompt), checkpoint.prompts[prompt]) for prompt in prompts]
     texts = list(vectors.values())
-    calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, edits, texts)
-    heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, edits, texts)
+    # The ranges of int8 must reach as far as the slider does; what is measured is the edit as an app first shows it.
+    strongest = [(editor, prompt.strength_max) for editor, prompt in editors]
+    usual = [(editor, prompt.strength_default) for editor, prompt in editors]
+    calibration = collect(checkpoint, "calibration", request.calibration_faces, encoder, strongest, texts)
+    heldout = collect(checkpoint, "heldout", request.parity_faces, encoder, usual, texts)
     # One unedited face, always the same, so that the decoder's bytes depend on no prompt.
     settle_styles(modules[DECODER], calibration.latents[0])
     return Networks(checkpoint, prompts, modules, calibration, heldout, vectors)

@@ -63,6 +63,21 @@ def test_int8_keeps_the_function_and_shrinks_the_file(tmp_path: Path) -> None:
     assert torch.equal(run(inputs[0]), run(inputs[0])), "an earlier output must survive a later call"
 
 
+@pytest.mark.parametrize("layer", [nn.Conv2d(16, 8, 3, bias=False), nn.Linear(16, 8, bias=False)], ids=["convolution", "linear"])
+def test_small_weights_keep_their_eight_bits(layer: nn.Module, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    x = torch.randn(1, 16, 8, 8) if isinstance(layer, nn.Conv2d) else torch.randn(4, 16)
+    with torch.no_grad():
+        layer.weight.normal_().mul_(1e-4)
+        # A channel of zeros has no scale of its own.
+        layer.weight[3] = 0.0
+        reference = layer(x)
+    executorch_backend.lower(static_int8.quantize(layer.eval(), [x]), x, tmp_path / "int8.pte", "part")
+    spec = GraphSpec("part", TensorSpec("x", tuple(x.shape)), TensorSpec("y", tuple(reference.shape)))
+    # As above: 59 dB per rounding. With the quantizer's own least scale of 2^-12, weights of 1e-4 would all round to 0 or 1.
+    assert psnr_db(reference, runtimes.load("android", tmp_path / "int8.pte", spec)(x)) > 40.0
+
+
 @pytest.mark.parametrize("target", ["android", "onnx", "ios"])
 def test_a_file_that_is_no_network_is_named(target: str, tmp_path: Path) -> None:
     (tmp_path / "model.bin").write_bytes(b"not a network")
