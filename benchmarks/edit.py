@@ -46,7 +46,7 @@ def measure(request: EditRequest) -> Document:
     require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup, processes=request.processes)
     with open_bundle(request.bundle) as bundle, tempfile.TemporaryDirectory(prefix="textedit-edit-") as scratch:
         manifest = bundle.manifest
-        require_runtime(manifest.target)
+        require_runtime(manifest.made_for.label)
         prompt = request.prompt or manifest.prompts[0].id
         own = bundle_files(bundle, prompt)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]}

@@ -34,18 +34,17 @@ def measure(request: LatencyRequest) -> Document:
     import torch
 
     from export.bundle import open_bundle
-    from export.targets import TARGETS
     from textedit_core.checkpoints.store import open_checkpoint
 
     require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup)
     checkpoint = open_checkpoint(request.checkpoint)
     with open_bundle(request.bundle) as bundle, torch_threads(request.threads), torch.inference_mode():
         manifest = bundle.manifest
-        require_runtime(manifest.target)
+        require_runtime(manifest.made_for.label)
         _require_match(bundle, checkpoint)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": checkpoint.checkpoint_id}
         settings = {"threads": request.threads, "rounds": request.rounds, "warmup": request.warmup}
-        recorder = Recorder("latency", subject, settings, ("torch", TARGETS[manifest.target].package))
+        recorder = Recorder("latency", subject, settings, ("torch", manifest.made_for.package))
         for case in manifest.golden:
             _record_part(recorder, bundle, checkpoint, case.part, request)
     return recorder.finish()
@@ -63,7 +62,7 @@ def _record_part(recorder: Recorder, bundle: Bundle, checkpoint: Checkpoint, par
     case = next(case for case in bundle.manifest.golden if case.part == part)
     value = read_input(bundle.root, bundle.manifest, case)
     entry = bundle.manifest.part(part)
-    run = open_network(bundle.manifest.target, bundle.file(entry.file), bundle.manifest.spec(part), request.threads)
+    run = open_network(bundle.manifest.made_for.label, bundle.file(entry.file), bundle.manifest.spec(part), request.threads)
     forms = {"runtime": stopwatch(run, value), "PyTorch": stopwatch(_network(checkpoint, part), value)}
     for form, samples in interleaved_times(forms, request.rounds, request.warmup).items():
         precision = entry.precision if form == "runtime" else "fp32"

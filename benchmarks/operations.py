@@ -37,8 +37,8 @@ def measure(request: OperationsRequest) -> Document:
     require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup)
     with open_bundle(request.bundle) as bundle:
         manifest = bundle.manifest
-        if manifest.target != "android":
-            raise UsageError(f"target {manifest.target} is not traced; give a bundle of target android")
+        if manifest.made_for.label != "android":
+            raise UsageError(f"target {manifest.made_for.label} is not traced; give a bundle of target android")
         entry = manifest.part(request.part)
         case = next(case for case in manifest.golden if case.part == request.part)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]}

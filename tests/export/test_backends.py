@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from benchmarks.__main__ import main as benchmark
 from export import runtimes
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
@@ -65,6 +66,13 @@ def test_what_cannot_be_run_is_refused_unless_asked_for(vulkan: Path, capsys: py
     assert summary["golden_db"] == {} and summary["proof"].startswith("none") and "every number" in summary["not_proven"]
     assert main(["inspect", str(vulkan)]) == 0
     assert "not run" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("command", ["latency", "edit", "operations"])
+def test_what_cannot_be_run_is_not_timed(vulkan: Path, checkpoint: Checkpoint, command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = [command, "--bundle", str(vulkan)]
+    assert benchmark([*arguments, "--checkpoint", str(checkpoint.directory)] if command == "latency" else arguments) == 2
+    assert "target android-vulkan" in capsys.readouterr().err
 
 
 def test_a_bundle_that_cannot_be_run_is_not_changed(vulkan: Path, checkpoint: Checkpoint) -> None:

@@ -17,7 +17,7 @@ from export import parts
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, walk_files
-from export.pipeline import ExportRequest, export
+from export.pipeline import ExportRequest, export, load
 from export.raw_tensors import read_tensor
 from export.report import read_costs
 from export.targets import PARITY_FLOOR_DB, TARGETS
@@ -140,6 +140,16 @@ def test_amending_refuses_what_does_not_belong(checkpoint: Checkpoint, onnx_bund
     (other / "checkpoint.json").write_text(json.dumps(index))
     with pytest.raises(UserError, match="another encoder or decoder"):
         add_prompt(onnx_bundle, "child", other, None, quiet)
+
+
+def test_calibration_reaches_as_far_as_the_slider(checkpoint: Checkpoint) -> None:
+    networks = load(checkpoint, ("smile",), ExportRequest("onnx", parity_faces=2, calibration_faces=2))
+    prompt, editor = checkpoint.prompt("smile"), networks.modules["editors/smile"]
+    assert prompt.strength_max > prompt.strength_default
+    for samples, strength in ((networks.calibration, prompt.strength_max), (networks.heldout, prompt.strength_default)):
+        for w_plus, edited in zip(samples.latents, samples.edited, strict=True):
+            with torch.no_grad():
+                torch.testing.assert_close(edited, w_plus + strength * editor(w_plus))
 
 
 def test_below_the_floor_nothing_is_written(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
