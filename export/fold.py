@@ -54,9 +54,12 @@ def fold(module: nn.Module, example: Tensor) -> fx.GraphModule:
         module: an fp32 network in eval mode with one input.
         example: float32 input; only its shape matters.
     """
+    from timm.models import reparameterize_model
+
     from export.rewrites.cleanup import remove_unused_tensors
 
-    graph_module = trace(module, example).module(check_guards=False)
+    # Branches that exist for training alone (RepVGG, MobileOne, RepViT) become one convolution, on a copy.
+    graph_module = trace(reparameterize_model(module), example).module(check_guards=False)
     for rewrite in rewrites():
         rewrite(graph_module)
         graph_module.graph.eliminate_dead_code()

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import pytest
 import torch
+from timm.models.byobnet import MobileOneBlock, RepVggBlock
 from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
@@ -113,6 +115,26 @@ def test_a_gain_with_a_second_reader_stays() -> None:
     module = Lambda(lambda m, x: (y := m.layers[0](x)) + 3.0 * y, nn.Linear(4, 4))
     result = rewritten(module, torch.randn(2, 4), sink_gains)
     assert aten.mul.Tensor in targets(result)
+
+
+def test_branches_of_training_become_one_convolution() -> None:
+    torch.manual_seed(0)
+    module, x = stirred(nn.Sequential(RepVggBlock(4, 4), MobileOneBlock(4, 6))), torch.randn(1, 4, 8, 8)
+    before = copy.deepcopy(module.state_dict())
+    result = fold(module, x)
+    # One per block, where there were a 3x3 and a 1x1 in each, and the batch norm of the identity in the first.
+    assert targets(result).count(aten.conv2d.default) == 2 and aten.batch_norm.default not in targets(result)
+    torch.testing.assert_close(result(x), module(x), rtol=1e-5, atol=1e-5)
+    assert all(torch.equal(before[name], value) for name, value in module.state_dict().items())
+
+
+@pytest.mark.parametrize("layer", [nn.Conv2d(3, 4, 3), nn.Linear(8, 4)], ids=["convolution", "linear"])
+def test_weight_norm_is_folded(layer: nn.Module) -> None:
+    x = torch.randn(1, 3, 8, 8)
+    module = nn.utils.parametrizations.weight_norm(layer).eval()
+    result = fold(module, x)
+    assert len(targets(result)) == 1
+    torch.testing.assert_close(result(x), module(x), rtol=1e-5, atol=1e-6)
 
 
 def test_constants_get_the_axes_of_what_they_meet() -> None:
