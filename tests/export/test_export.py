@@ -81,6 +81,20 @@ def test_auto_reaches_forty_decibels_and_says_how(checkpoint: Checkpoint, tmp_pa
         assert part.precision == "auto" and part.parity.psnr_db >= part.parity.floor_db == 40.0
         mix = costs[part.part].mix
         assert mix is not None and len(mix["kept"]) == len(part.kept_float) == mix["chosen"]["float_layers"] < mix["layers"]
+    # The tiny model draws 32 px, the shipped judge looks at 128.
+    reason = "pictures of 32 px are smaller than the 128 px that the judge looks at"
+    assert costs["decoder"].edits == {"judged": [], "not_judged": {"smile": reason}} and costs["encoder"].edits is None
+    assert f"Edit success not judged for smile, PSNR alone decides: {reason}." in (path / "report.html").read_text("utf8")
+    add_prompt(path, "child", checkpoint.directory, None, quiet)
+    assert _edits_on_record(path) == {"judged": [], "not_judged": {"smile": reason, "child": reason}}
+    remove_prompt(path, "smile", None)
+    assert _edits_on_record(path) == {"judged": [], "not_judged": {"child": reason}}
+
+
+def _edits_on_record(path: Path) -> dict[str, object] | None:
+    with open_bundle(path) as opened:
+        (cost,) = (cost for cost in read_costs(opened) if cost.part == "decoder")
+    return cost.edits
 
 
 @pytest.mark.parametrize(("target", "precision"), [("ios", "w8a8"), ("ios", "palette6"), ("onnx", "int8w")])
