@@ -120,6 +120,7 @@ def _with_prompt(opened: bundle.Bundle, root: Path, prompt: str, networks: Netwo
     progress(old.target, "verify", f"{DECODER} on {prompt}")
     _require_shipped(opened, networks, DECODER, precision, "the new prompt's edits")
     if precision == "auto":
+        progress(old.target, "judge", f"{DECODER} on {prompt}")
         costs = (*costs, *_judged_decoder(opened, networks))
     weights = {**provenance(checkpoint, part == TEXT_EDITOR)["weights"], **old.provenance["weights"]}
     grown = dataclasses.replace(
