@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, golden, manifest, parity
+from export.cost import edits_of, with_edits
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, example_input, graph_spec
 from export.parts import make_part, reference_outputs
-from export.pipeline import ExportRequest, Networks, Plan, Progress, load, part_of, prompt_entry, provenance
+from export.pipeline import ExportRequest, Networks, Plan, Progress, load, part_of, prompt_entry, provenance, trial_of
 from export.raw_tensors import read_tensor
 from export.report import REPORT_FILE, read_costs, write_report
 from export.targets import PARITY_FLOOR_DB
@@ -40,7 +41,7 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
     Raises:
         UsageError: the checkpoint has no such prompt.
         UserError: the bundle is damaged, has the prompt already, is signed and no key is given, was made from other weights, or
-            the editor or the decoder fails parity on the new edit.
+            the editor or the decoder fails parity on the new edit, or a decoder of `auto` loses it.
     """
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -118,6 +119,9 @@ def _with_prompt(opened: bundle.Bundle, root: Path, prompt: str, networks: Netwo
         grown, costs, fresh[part] = _with_network(opened, root, part, networks, progress)
     progress(old.target, "verify", f"{DECODER} on {prompt}")
     _require_shipped(opened, networks, DECODER, precision, "the new prompt's edits")
+    if precision == "auto":
+        progress(old.target, "judge", f"{DECODER} on {prompt}")
+        costs = (*costs, *_judged_decoder(opened, networks))
     weights = {**provenance(checkpoint, part == TEXT_EDITOR)["weights"], **old.provenance["weights"]}
     grown = dataclasses.replace(
         grown,
@@ -165,6 +169,19 @@ def _require_shipped(opened: bundle.Bundle, networks: Networks, part: str, preci
     parity.require(f"{part} on {on}", measured)
 
 
+def _judged_decoder(opened: bundle.Bundle, networks: Networks) -> tuple[Cost, ...]:
+    """The shipped decoder's cost with the new prompt among its edits; nothing where an older version left no costs.
+
+    Raises:
+        UserError: an edit of the new prompt is lost.
+    """
+    from export.edit_success import require_edits
+
+    success = trial_of(networks).measure(load_part(opened, DECODER))
+    require_edits(DECODER, success, "Export the bundle again with this prompt, so that its mix suits it")
+    return tuple(with_edits(cost, success) for cost in read_costs(opened) if cost.part == DECODER)
+
+
 def _rewrite_report(
     opened: bundle.Bundle, root: Path, changed: manifest.Manifest, fresh: dict[str, Runner], new_costs: tuple[Cost, ...]
 ) -> None:
@@ -174,7 +191,8 @@ def _rewrite_report(
     runners = {part.part: fresh.get(part.part) or load_part(opened, part.part) for part in changed.parts}
     face = load_face(opened.file(golden.INPUT), PixelSpec(**changed.pixels))
     known = {cost.part: cost for cost in (*read_costs(opened), *new_costs)}
-    costs = tuple(known[part.part] for part in changed.parts if part.part in known)
+    prompts = {prompt.id for prompt in changed.prompts}
+    costs = tuple(edits_of(known[part.part], prompts) for part in changed.parts if part.part in known)
     write_report(root, changed, costs, [face], runners)
 
 

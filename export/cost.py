@@ -10,6 +10,7 @@ import dataclasses
 import json
 import math
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +19,7 @@ from textedit_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, fx
 
+    from export.edit_success import EditSuccess
     from export.lowering.result import Lowered
     from export.precision_search import Mix
 
@@ -45,6 +47,7 @@ class Cost:
         undelegated: those left to an interpreter; None likewise.
         delegates: calls into an accelerated backend; None likewise. More than one means data copied in between.
         mix: for `auto`, the search for what stays in float, as plain values; its layers are nodes of the folded graph.
+        edits: for the decoder of `auto`, the `EditSuccess` of the lowered file, as plain values.
     """
 
     part: str
@@ -57,6 +60,7 @@ class Cost:
     undelegated: dict[str, int] | None = None
     delegates: int | None = None
     mix: dict[str, Any] | None = None
+    edits: dict[str, Any] | None = None
 
     @property
     def gmac(self) -> float:
@@ -64,7 +68,9 @@ class Cost:
         return sum(self.macs.values()) / 1e9
 
 
-def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int, mix: Mix | None = None) -> Cost:
+def cost_of(
+    part: str, graph: fx.GraphModule, lowered: Lowered, size: int, mix: Mix | None = None, edits: EditSuccess | None = None
+) -> Cost:
     """The cost of one network.
 
     Args:
@@ -73,6 +79,7 @@ def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int, mix: 
         lowered: what the backend made of it.
         size: bytes of the lowered file.
         mix: the search of precision `auto`.
+        edits: what the judge of edits says of a decoder of precision `auto`.
     """
     return Cost(
         part=part,
@@ -84,9 +91,31 @@ def cost_of(part: str, graph: fx.GraphModule, lowered: Lowered, size: int, mix: 
         delegated=None if lowered.undelegated is None else _difference(lowered.operations, lowered.undelegated),
         undelegated=lowered.undelegated,
         delegates=lowered.delegates,
-        # Through JSON, so that it compares equal with what is read back.
-        mix=None if mix is None else json.loads(json.dumps(dataclasses.asdict(mix))),
+        mix=None if mix is None else plain(mix),
+        edits=None if edits is None else plain(edits),
     )
+
+
+def plain(record: Mix | EditSuccess) -> dict[str, Any]:
+    """A record as values that compare equal with what is read back from JSON."""
+    values: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(record)))
+    return values
+
+
+def with_edits(cost: Cost, success: EditSuccess) -> Cost:
+    """The cost with further prompts' edits on record."""
+    old, new = cost.edits or {"judged": [], "not_judged": {}}, plain(success)
+    merged = {"judged": [*old["judged"], *new["judged"]], "not_judged": {**old["not_judged"], **new["not_judged"]}}
+    return dataclasses.replace(cost, edits=merged)
+
+
+def edits_of(cost: Cost, prompts: Collection[str]) -> Cost:
+    """The cost with the edits of these prompts alone on record."""
+    if cost.edits is None:
+        return cost
+    judged = [row for row in cost.edits["judged"] if row["prompt"] in prompts]
+    not_judged = {prompt: reason for prompt, reason in cost.edits["not_judged"].items() if prompt in prompts}
+    return dataclasses.replace(cost, edits={"judged": judged, "not_judged": not_judged})
 
 
 def macs_by_operation(graph: fx.GraphModule) -> dict[str, int]:

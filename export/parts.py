@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export import bundle, manifest
+from export.attempts import Attempt, Choice, best_mix, require_good
 from export.compute_units import chosen
 from export.graphs import GraphSpec, example_input
 from export.targets import PARITY_FLOOR_DB
@@ -16,52 +17,64 @@ if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
     from export.cost import Cost
-    from export.lowering.result import Lowered
+    from export.edit_success import EditTrial
     from export.pipeline import Networks, Plan, Progress
-    from export.precision_search import Mix
     from export.runtimes import Runner
-
-# How far above its floor `auto` aims on calibration faces; a mix that falls short on held-out faces is searched again, aiming higher.
-_AUTO_MARGINS_DB = (1.0, 3.0, 6.0)
-
-
-@dataclass(frozen=True)
-class Choice:
-    """How a part was lowered: what became of it, the modules that stay in float, and for `auto` the search behind them."""
-
-    lowered: Lowered
-    kept: tuple[str, ...] = ()
-    mix: Mix | None = None
 
 
 def make_part(
-    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, root: Path, progress: Progress
+    each: Plan,
+    spec: GraphSpec,
+    networks: Networks,
+    graph: fx.GraphModule,
+    root: Path,
+    progress: Progress,
+    trial: EditTrial | None = None,
 ) -> tuple[manifest.PartEntry, Cost, Runner]:
     """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
 
-    Where nothing on this machine runs the artifact, its parity stays unmeasured, and the fp32 graph answers in its stead.
+    Where nothing on this machine runs the artifact, its parity stays unmeasured, and the fp32 graph answers in its stead. With a trial,
+    an artifact that loses edits is as bad as one below its floor.
 
     Raises:
-        UserError: not delegated, not finite or below the floor.
+        UserError: not delegated, not finite, below the floor, or an edit is lost.
     """
-    from export import parity
     from export.cost import cost_of
 
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
-    floor = PARITY_FLOOR_DB[each.precision]
     if each.target.proof is None:
         return _unmeasured(each, spec, networks, graph, path, progress)
-    for margin in _AUTO_MARGINS_DB if each.precision == "auto" else (0.0,):
-        progress(each.target.name, "lower", spec.part)
-        choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, floor + margin)
-        progress(each.target.name, "verify", spec.part)
-        measured, run = measure_part(each, spec, networks, path)
-        if measured.psnr_db >= floor:
-            break
-    parity.require(f"{each.target.label} {spec.part} ({each.precision})", measured)
-    entry = _entry(each, spec, choice, path, measured)
-    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), run
+
+    def attempt(aim_db: float) -> Attempt:
+        return _attempt(each, spec, networks, graph, path, progress, trial, aim_db)
+
+    floor = PARITY_FLOOR_DB[each.precision]
+    made = best_mix(attempt, floor) if each.precision == "auto" else attempt(floor)
+    require_good(f"{each.target.label} {spec.part} ({each.precision})", made)
+    entry = _entry(each, spec, made.choice, path, made.measured)
+    return entry, cost_of(spec.part, graph, made.choice.lowered, entry.bytes, made.choice.mix, made.success), made.run
+
+
+def _attempt(
+    each: Plan,
+    spec: GraphSpec,
+    networks: Networks,
+    graph: fx.GraphModule,
+    path: Path,
+    progress: Progress,
+    trial: EditTrial | None,
+    aim_db: float,
+) -> Attempt:
+    progress(each.target.name, "lower", spec.part)
+    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, aim_db)
+    progress(each.target.name, "verify", spec.part)
+    measured, run = measure_part(each, spec, networks, path)
+    made = Attempt(choice, measured, run)
+    if trial is None or not made.good:
+        return made
+    progress(each.target.name, "judge", spec.part)
+    return replace(made, success=trial.measure(run))
 
 
 def _unmeasured(

@@ -21,6 +21,7 @@ from textedit_core.errors import UsageError, UserError
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
 
+    from export.edit_success import EditTrial
     from export.runtimes import Runner
     from export.samples import Samples
     from textedit_core.alignment import CropRule
@@ -246,8 +247,8 @@ def export(request: ExportRequest, progress: Progress) -> list[tuple[Path, manif
 
     Raises:
         UsageError: unknown target, prompt or precision.
-        UserError: a layer is not delegated, an artifact is below its floor or not finite, or a file cannot be written. A target that
-            fails leaves nothing behind.
+        UserError: a layer is not delegated, an artifact is below its floor or not finite or loses edits, the judges are damaged, or a
+            file cannot be written. A target that fails leaves nothing behind.
     """
     from export.signing import load_private_key
 
@@ -270,8 +271,10 @@ def build(
     from export.report import write_report
 
     entries, costs, runners = [], [], {}
+    # Before anything is lowered, so that damaged judges cost no search.
+    trials = {DECODER: trial_of(networks)} if each.precision == "auto" else {}
     for spec in each.parts:
-        entry, cost, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress)
+        entry, cost, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress, trials.get(spec.part))
         entries.append(entry)
         costs.append(cost)
     write_vectors(root, networks.vectors)
@@ -282,6 +285,24 @@ def build(
     write_report(root, draft, tuple(costs), networks.heldout.images, runners)
     progress(each.target.name, "seal", "bundle.json")
     return bundle.seal(root, draft, key)
+
+
+def trial_of(networks: Networks) -> EditTrial:
+    """The trial of edit success of the networks' prompts, by the shipped judge, on the held-out faces and then the calibration faces.
+
+    Raises:
+        UserError: the judges are there and damaged.
+    """
+    from export.edit_success import edit_trial, shipped_judge
+
+    checkpoint = networks.checkpoint
+    edits = {
+        prompt: (_editor(networks.modules, networks.vectors, prompt), checkpoint.prompt(prompt).strength_default)
+        for prompt in networks.prompts
+    }
+    # Few faces say little about edits. The calibration faces have set the ranges of int8 and flatter them a little, so they come last.
+    faces = (*networks.heldout.latents, *networks.calibration.latents)
+    return edit_trial(checkpoint.config, edits, faces, networks.modules[DECODER], shipped_judge(checkpoint.config))
 
 
 def golden_cases(

@@ -8,6 +8,11 @@ from typing import Any
 from export.cost import Cost, as_html
 
 _COLUMNS = ("network", "GMAC", "numbers stored", "size", "activations, fp32", "arena", "delegates", "delegated", "left behind")
+_EDIT_COLUMNS = ("prompt", "faces", "done, fp32", "done, this mix", "lost")
+_EDIT_LEGEND = (
+    "Edits that the attribute judge finds done, drawn by the fp32 decoder and by this file. Lost: done there and not here, with a score "
+    "that fell by more than the judge's own noise; where one is lost, a mix of higher aim is searched."
+)
 _LEGEND = (
     "Counted on the folded graph for one face. Activations: the most that is alive at one moment if each takes four bytes. Arena: what "
     "the runtime plans beside the delegate's own memory."
@@ -18,7 +23,7 @@ def cost_section(costs: tuple[Cost, ...]) -> str:
     """A table of costs for people, and the same as JSON for tools."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     rows = "".join(_row(cost) for cost in costs)
-    searches = "".join(_search(cost.part, cost.mix) for cost in costs if cost.mix is not None)
+    searches = "".join(_precision(cost) for cost in costs if cost.mix is not None)
     return f"<section><h2>Costs</h2><p>{_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{searches}{as_html(costs)}</section>"
 
 
@@ -45,6 +50,33 @@ def _row(cost: Cost) -> str:
         unknown if cost.delegated is None else counts_cell(cost.delegated) or "none",
         unknown if cost.undelegated is None else counts_cell(cost.undelegated) or "none",
     )
+    return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
+
+
+def _precision(cost: Cost) -> str:
+    return _search(cost.part, cost.mix or {}) + _edit_success(cost.edits)
+
+
+def _edit_success(edits: dict[str, Any] | None) -> str:
+    """The table of judged prompts, and why the others were not judged."""
+    if edits is None:
+        return ""
+    prompts_by_reason: dict[str, list[str]] = {}
+    for prompt, reason in edits["not_judged"].items():
+        prompts_by_reason.setdefault(reason, []).append(prompt)
+    missing = "".join(
+        f"<p>Edit success not judged for {escape(', '.join(prompts))}, PSNR alone decides: {escape(reason)}.</p>"
+        for reason, prompts in prompts_by_reason.items()
+    )
+    if not edits["judged"]:
+        return missing
+    head = "".join(f"<th>{name}</th>" for name in _EDIT_COLUMNS)
+    rows = "".join(_edit_row(row) for row in edits["judged"])
+    return f"<p>{_EDIT_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{missing}"
+
+
+def _edit_row(row: dict[str, Any]) -> str:
+    cells = (f"<b>{escape(row['prompt'])}</b>", row["faces"], row["done_fp32"], row["done"], row["lost"])
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"
 
 

@@ -9,11 +9,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from export import parts
+from export import edit_success, parts
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, walk_files
@@ -27,6 +28,9 @@ from tests.export.networks import quiet, write_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
 from textedit_core.decoder.layers import ModulatedConv2d
 from textedit_core.errors import UsageError, UserError
+
+# The tiny model draws 32 px, the shipped judge looks at 128.
+TOO_SMALL = "pictures of 32 px are smaller than the 128 px that the judge looks at"
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
@@ -72,15 +76,55 @@ def test_costs_are_in_the_summary(bundles: BuildBundle, capsys: pytest.CaptureFi
         assert cost["parameters"] < 8 * part["bytes"]
 
 
-def test_auto_reaches_forty_decibels_and_says_how(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    order = {"out": tmp_path, "parity_faces": 2, "calibration_faces": 2, "precision": "auto"}
-    ((path, manifest),) = export(ExportRequest("android", ("smile",), checkpoint.directory, **order), quiet)
-    with open_bundle(path) as opened:
+@pytest.fixture(scope="module")
+def auto_bundle(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of precision `auto` with prompt `smile`, not to be changed."""
+    order = {"out": tmp_path_factory.mktemp("auto"), "parity_faces": 2, "calibration_faces": 2, "precision": "auto"}
+    ((path, _),) = export(ExportRequest("android", ("smile",), checkpoint.directory, **order), quiet)
+    return path
+
+
+def test_auto_reaches_forty_decibels_and_says_how(auto_bundle: Path) -> None:
+    with open_bundle(auto_bundle) as opened:
         costs = {cost.part: cost for cost in read_costs(opened)}
+        manifest = opened.manifest
     for part in manifest.parts:
         assert part.precision == "auto" and part.parity.psnr_db >= part.parity.floor_db == 40.0
         mix = costs[part.part].mix
         assert mix is not None and len(mix["kept"]) == len(part.kept_float) == mix["chosen"]["float_layers"] < mix["layers"]
+    assert costs["decoder"].edits == {"judged": [], "not_judged": {"smile": TOO_SMALL}} and costs["encoder"].edits is None
+    assert f"Edit success not judged for smile, PSNR alone decides: {TOO_SMALL}." in (auto_bundle / "report.html").read_text("utf8")
+
+
+def test_edits_on_record_come_and_go_with_their_prompts(checkpoint: Checkpoint, auto_bundle: Path, tmp_path: Path) -> None:
+    path = Path(shutil.copytree(auto_bundle, tmp_path / "copy.textedit"))
+    add_prompt(path, "child", checkpoint.directory, None, quiet)
+    assert _edits_on_record(path) == {"judged": [], "not_judged": {"smile": TOO_SMALL, "child": TOO_SMALL}}
+    remove_prompt(path, "smile", None)
+    assert _edits_on_record(path) == {"judged": [], "not_judged": {"child": TOO_SMALL}}
+
+
+def test_a_prompt_whose_edits_the_shipped_decoder_loses_is_not_added(
+    checkpoint: Checkpoint, auto_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = Path(shutil.copytree(auto_bundle, tmp_path / "copy.textedit"))
+    ages = [5.0, 20.0]
+
+    def judge(images: torch.Tensor) -> dict[str, np.ndarray]:
+        # A child is younger than 13 years: so it is with the fp32 decoder, which is asked first, and not with the shipped one.
+        return {"age_years": np.full(len(images), ages.pop(0))}
+
+    monkeypatch.setattr(edit_success, "shipped_judge", lambda config: judge)
+    # 8 held-out and 16 calibration faces are the default of an export; the tiny checkpoint has four of each.
+    with pytest.raises(UserError, match="decoder loses edits .*: 8 of 8 of prompt 'child'. Export the bundle again with this prompt"):
+        add_prompt(path, "child", checkpoint.directory, None, quiet)
+    assert walk_files(path) == walk_files(auto_bundle)
+
+
+def _edits_on_record(path: Path) -> dict[str, object] | None:
+    with open_bundle(path) as opened:
+        (cost,) = (cost for cost in read_costs(opened) if cost.part == "decoder")
+    return cost.edits
 
 
 @pytest.mark.parametrize(("target", "precision"), [("ios", "w8a8"), ("ios", "palette6"), ("onnx", "int8w")])

@@ -84,15 +84,19 @@ class Shown:
 @torch.inference_mode()
 def show(judges: Judges, images: Tensor, recogniser: Recogniser | None = None, landmarks: ArrayLike = ALIGNMENT_TEMPLATE) -> Shown:
     """Asks both judges about pictures, uint8 [N,3,C,C], and the recogniser if there is one; `landmarks` as in `Recogniser.embed`."""
+    identity = [judges.identity(as_float(part)).double().cpu().numpy() for part in images.split(BATCH)]
+    recognised = None if recogniser is None else recogniser.embed(images, landmarks)
+    return Shown(images, ask_attributes(judges, images), np.concatenate(identity), recognised)
+
+
+@torch.inference_mode()
+def ask_attributes(judges: Judges, images: Tensor) -> Attributes:
+    """Asks the attribute judge alone about pictures, uint8 [N,3,C,C]: by name, float64 [N] or [N,classes]."""
     attributes: dict[str, list[NDArray[np.float64]]] = {}
-    identity = []
     for part in images.split(BATCH):
-        floats = as_float(part)
-        for name, values in judges.attributes(floats).items():
+        for name, values in judges.attributes(as_float(part)).items():
             attributes.setdefault(name, []).append(values.double().cpu().numpy())
-        identity.append(judges.identity(floats).double().cpu().numpy())
-    found = {name: np.concatenate(parts) for name, parts in attributes.items()}
-    return Shown(images, found, np.concatenate(identity), None if recogniser is None else recogniser.embed(images, landmarks))
+    return {name: np.concatenate(parts) for name, parts in attributes.items()}
 
 
 @torch.inference_mode()
