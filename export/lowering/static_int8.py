@@ -39,12 +39,14 @@ def quantize(
     from export import layers
 
     quantizer = XNNPACKQuantizer()
-    for kind in (layers.CONVOLUTION, layers.TRANSPOSED_CONVOLUTION):
-        quantizer.set_operator_type(kind, _scheme(is_dynamic=False))
-    if dynamic_linear:
-        quantizer.set_operator_type(layers.LINEAR, _scheme(is_dynamic=True))
     with quiet(), torch.no_grad():
         traced = bare_trace(graph, calibration[0]).module(check_guards=False)
+        # Only what the graph has: the quantizer's search for other kinds takes seconds even where it finds none.
+        found = {node.target for node in traced.graph.nodes}
+        kinds = (layers.CONVOLUTION, layers.TRANSPOSED_CONVOLUTION, *((layers.LINEAR,) if dynamic_linear else ()))
+        for kind in kinds:
+            if kind in found:
+                quantizer.set_operator_type(kind, _scheme(is_dynamic=kind == layers.LINEAR))
         left_alone = {*keep_float, *(node.name for node in layers.resampling_filters(traced))}
         quantizer.set_filter_function(lambda node: node.name not in left_alone)
         prepared = prepare_pt2e(traced, quantizer)
