@@ -13,9 +13,14 @@ if TYPE_CHECKING:
     from textedit_core.checkpoints.store import Checkpoint
     from textedit_core.config import Prompt
 
+# How far the weights of a varied editor lie from the original's, relative to each.
+_VARIATION = 0.01
+
 
 def with_prompts(source: Checkpoint, count: int, folder: Path) -> Path:
-    """A copy of a checkpoint with its first `count` prompts; beyond its own, they are copies of those in turn under ids of their own.
+    """A copy of a checkpoint with its first `count` prompts; beyond its own, they are those in turn with other weights and ids.
+
+    Every weight of such an editor differs a little from the original's, so that no two networks of the copy are the same.
 
     Raises:
         UserError: the checkpoint has no prompt to copy.
@@ -26,17 +31,26 @@ def with_prompts(source: Checkpoint, count: int, folder: Path) -> Path:
     if not own:
         raise UserError(f"checkpoint {source.checkpoint_id} has no prompts; train an editor first")
     shutil.copytree(source.directory, folder, ignore=shutil.ignore_patterns(INDEX_NAME))
-    prompts = [_numbered(folder, own[number % len(own)], number // len(own)) for number in range(count)]
+    prompts = [_numbered(folder, source, own[number % len(own)], number // len(own)) for number in range(count)]
     write_index(folder, source.config, prompts, source.provenance)
     return folder
 
 
-def _numbered(folder: Path, prompt: Prompt, copy: int) -> Prompt:
+def _numbered(folder: Path, source: Checkpoint, prompt: Prompt, copy: int) -> Prompt:
+    import torch
+
+    from textedit_core.checkpoints.store import write_part
+
     if copy == 0:
         return prompt
     twin = dataclasses.replace(prompt, id=f"{prompt.id}_{copy}")
     if not prompt.conditioned:
-        shutil.copyfile(folder / f"editors/{prompt.id}.safetensors", folder / f"editors/{twin.id}.safetensors")
+        editor = source.load_editor(prompt.id)
+        generator = torch.Generator().manual_seed(copy)
+        with torch.no_grad():
+            for weight in editor.parameters():
+                weight.mul_(1.0 + _VARIATION * torch.randn(weight.shape, generator=generator))
+        write_part(folder, f"editors/{twin.id}", editor)
     return twin
 
 

@@ -1,7 +1,8 @@
 """What an export costs: seconds, peak memory and bytes of all targets, by number of prompts and, on request, by the image's side.
 
 Each export is `python -m export` in a process of its own, interpreter and imports included, once: it takes minutes. Prompts beyond the
-checkpoint's own are copies of its editors under other ids. For sides other than the reference's, StyleGAN2 with random weights is exported.
+checkpoint's own are its editors with slightly other weights. For sides other than the reference's, StyleGAN2 with random weights is
+exported.
 """
 
 from __future__ import annotations

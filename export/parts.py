@@ -18,8 +18,11 @@ if TYPE_CHECKING:
 
     from export.cost import Cost
     from export.edit_success import EditTrial
+    from export.lowering.result import Lowered
     from export.pipeline import Networks, Plan, Progress
+    from export.precision_search import Mix
     from export.runtimes import Runner
+    from export.templates import Templates
 
 
 def make_part(
@@ -30,11 +33,12 @@ def make_part(
     root: Path,
     progress: Progress,
     trial: EditTrial | None = None,
+    templates: Templates | None = None,
 ) -> tuple[manifest.PartEntry, Cost, Runner]:
     """Quantizes, lowers and measures one network; returns its manifest entry, its cost and the loaded artifact.
 
     Where nothing on this machine runs the artifact, its parity stays unmeasured, and the fp32 graph answers in its stead. With a trial,
-    an artifact that loses edits is as bad as one below its floor.
+    an artifact that loses edits is as bad as one below its floor. With templates, a network of a known form is filled in.
 
     Raises:
         UserError: not delegated, not finite, below the floor, or an edit is lost.
@@ -44,10 +48,10 @@ def make_part(
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     if each.target.proof is None:
-        return _unmeasured(each, spec, networks, graph, path, progress)
+        return _unmeasured(each, spec, networks, graph, path, progress, templates)
 
     def attempt(aim_db: float) -> Attempt:
-        return _attempt(each, spec, networks, graph, path, progress, trial, aim_db)
+        return _attempt(each, spec, networks, graph, path, progress, trial, templates, aim_db)
 
     floor = PARITY_FLOOR_DB[each.precision]
     made = best_mix(attempt, floor) if each.precision == "auto" else attempt(floor)
@@ -64,10 +68,11 @@ def _attempt(
     path: Path,
     progress: Progress,
     trial: EditTrial | None,
+    templates: Templates | None,
     aim_db: float,
 ) -> Attempt:
     progress(each.target.name, "lower", spec.part)
-    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, aim_db)
+    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, aim_db, templates)
     progress(each.target.name, "verify", spec.part)
     measured, run = measure_part(each, spec, networks, path)
     made = Attempt(choice, measured, run)
@@ -78,12 +83,19 @@ def _attempt(
 
 
 def _unmeasured(
-    each: Plan, spec: GraphSpec, networks: Networks, graph: fx.GraphModule, path: Path, progress: Progress
+    each: Plan,
+    spec: GraphSpec,
+    networks: Networks,
+    graph: fx.GraphModule,
+    path: Path,
+    progress: Progress,
+    templates: Templates | None,
 ) -> tuple[manifest.PartEntry, Cost, Runner]:
     from export.cost import cost_of
 
     progress(each.target.name, "lower", spec.part)
-    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, PARITY_FLOOR_DB[each.precision])
+    calibration = list(networks.calibration.inputs(spec.part))
+    choice = lower(each, spec, graph, calibration, path, PARITY_FLOOR_DB[each.precision], templates)
     entry = _entry(each, spec, choice, path, None)
     return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), _eager(graph)
 
@@ -140,47 +152,74 @@ def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
     return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
 
 
-def lower(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
-    """Writes one network in the target's format; `aim_db` is what the search of `auto` has to reach on calibration inputs."""
-    if each.target.runtime == "Core ML":
-        return _lower_coreml(each, spec, graph, calibration, path)
-    if each.target.runtime == "ONNX Runtime":
-        from export.lowering import onnx_backend
+def lower(
+    each: Plan,
+    spec: GraphSpec,
+    graph: fx.GraphModule,
+    calibration: list[Tensor],
+    path: Path,
+    aim_db: float,
+    templates: Templates | None = None,
+) -> Choice:
+    """Writes one network in the target's format.
 
-        return Choice(onnx_backend.lower(graph, spec, each.precision, calibration, path))
-    return _lower_executorch(each, spec, graph, calibration, path, aim_db)
-
-
-def _lower_coreml(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path) -> Choice:
+    Args:
+        each: the bundle.
+        spec: the network's name, input and output.
+        graph: its folded graph.
+        calibration: inputs of batch size 1 that set ranges and mixes.
+        path: file or directory to write.
+        aim_db: what the search of `auto` has to reach on calibration inputs.
+        templates: the forms of networks that this bundle has met; None lowers in full.
+    """
     from export import layers
-    from export.lowering import coreml_backend, static_int8
-    from export.precision import keep_in_float
+    from export.templates import form_of
 
-    example = example_input(spec)
-    if each.precision != "w8a8":
-        return Choice(coreml_backend.lower(graph, example, spec, each.precision, path, each.batch_sizes))
-    kept = keep_in_float(graph, calibration)
-    quantized = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
-    homes = layers.homes(graph)
-    return Choice(coreml_backend.lower(quantized, example, spec, each.precision, path), tuple(homes[name] for name in kept))
+    form = _backend_form(each, graph, calibration)
+    kept, mix = _in_float(each, form, calibration, aim_db)
+
+    def write() -> Lowered:
+        return _write(each, spec, form, kept, calibration, path)
+
+    lowered = write() if templates is None else templates.lower(form_of(form, kept), path, write)
+    homes = layers.homes(form)
+    return Choice(lowered, tuple(homes[name] for name in kept), mix)
 
 
-def _lower_executorch(each: Plan, spec: GraphSpec, graph: fx.GraphModule, calibration: list[Tensor], path: Path, aim_db: float) -> Choice:
-    from export import layers
-    from export.lowering import executorch_backend, static_int8
+def _backend_form(each: Plan, graph: fx.GraphModule, calibration: list[Tensor]) -> fx.GraphModule:
+    from export.lowering import executorch_backend
+
+    if each.target.runtime == "ExecuTorch" and each.target.backend == executorch_backend.XNNPACK:
+        return executorch_backend.xnnpack_form(graph, calibration[0], each.precision)
+    return graph
+
+
+def _in_float(each: Plan, graph: fx.GraphModule, calibration: list[Tensor], aim_db: float) -> tuple[tuple[str, ...], Mix | None]:
+    """Names of the layers that stay in float where others become int8, and for `auto` the search that chose them."""
     from export.precision import keep_in_float
     from export.precision_search import smallest_mix
 
-    if each.target.backend == executorch_backend.XNNPACK:
-        graph = executorch_backend.xnnpack_form(graph, calibration[0], each.precision)
+    if each.precision == "auto":
+        mix = smallest_mix(graph, calibration, aim_db)
+        return mix.kept, mix
+    # Of ONNX networks and weights alone, all become int8.
+    static = each.precision == "w8a8" or (each.precision == "int8" and each.target.runtime == "ExecuTorch")
+    return (keep_in_float(graph, calibration) if static else ()), None
+
+
+def _write(each: Plan, spec: GraphSpec, graph: fx.GraphModule, kept: tuple[str, ...], calibration: list[Tensor], path: Path) -> Lowered:
+    from export.lowering import coreml_backend, executorch_backend, onnx_backend, static_int8
+
+    example = example_input(spec)
+    if each.target.runtime == "ONNX Runtime":
+        return onnx_backend.lower(graph, spec, each.precision, calibration, path)
+    if each.target.runtime == "Core ML":
+        if each.precision == "w8a8":
+            graph = static_int8.quantize(graph, calibration, kept, dynamic_linear=False)
+        return coreml_backend.lower(graph, example, spec, each.precision, path, each.batch_sizes)
     if each.precision in ("fp32", "fp16"):
-        return Choice(executorch_backend.lower(graph, calibration[0], path, spec.part, each.target.backend, each.precision))
-    mix = smallest_mix(graph, calibration, aim_db) if each.precision == "auto" else None
-    kept = keep_in_float(graph, calibration) if mix is None else mix.kept
-    quantized = static_int8.quantize(graph, calibration, kept)
-    homes = layers.homes(graph)
-    lowered = executorch_backend.lower(quantized, calibration[0], path, spec.part)
-    return Choice(lowered, tuple(homes[name] for name in kept), mix)
+        return executorch_backend.lower(graph, calibration[0], path, spec.part, each.target.backend, each.precision)
+    return executorch_backend.lower(static_int8.quantize(graph, calibration, kept), calibration[0], path, spec.part)
 
 
 def reference_outputs(module: nn.Module, inputs: tuple[Tensor, ...]) -> list[Tensor]:

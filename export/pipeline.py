@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from export import bundle, manifest
 from export.compute_units import require_units
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, example_input, graph_spec
+from export.graphs import DECODER, EDITORS, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, example_input, graph_spec
 from export.parts import make_part
 from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
@@ -269,12 +269,17 @@ def build(
 ) -> manifest.Manifest:
     """Fills an empty directory with one bundle and returns its manifest."""
     from export.report import write_report
+    from export.templates import Templates
 
     entries, costs, runners = [], [], {}
+    templates = Templates()
     # Before anything is lowered, so that damaged judges cost no search.
     trials = {DECODER: trial_of(networks)} if each.precision == "auto" else {}
     for spec in each.parts:
-        entry, cost, runners[spec.part] = make_part(each, spec, networks, folded[spec.part], root, progress, trials.get(spec.part))
+        # Editors come by the dozen, all others once.
+        known = templates if spec.part.startswith(f"{EDITORS}/") else None
+        made = make_part(each, spec, networks, folded[spec.part], root, progress, trials.get(spec.part), known)
+        entry, cost, runners[spec.part] = made
         entries.append(entry)
         costs.append(cost)
     write_vectors(root, networks.vectors)

@@ -55,6 +55,27 @@ def quantize(
         return convert_pt2e(prepared)
 
 
+def weight_as_int8(weight: Tensor) -> tuple[Tensor, Tensor]:
+    """A linear layer's weight as `quantize` stores it.
+
+    Args:
+        weight: float32 [out,in].
+
+    Returns:
+        int8 [out,in] and its scales, float32 [out].
+    """
+    import torch
+
+    spec = _scheme(is_dynamic=True).weight
+    observer = spec.observer_or_fake_quant_ctr(
+        ch_axis=spec.ch_axis, dtype=spec.dtype, qscheme=spec.qscheme, quant_min=spec.quant_min, quant_max=spec.quant_max
+    )
+    observer(weight)
+    scales, zero_points = observer.calculate_qparams()
+    arguments = (scales, zero_points, spec.ch_axis, spec.quant_min, spec.quant_max, spec.dtype)
+    return torch.ops.quantized_decomposed.quantize_per_channel(weight, *arguments), scales.float()
+
+
 def _scheme(is_dynamic: bool) -> Any:
     """XNNPACK's scheme by output channel, with scales as small as they come.
 
