@@ -91,6 +91,8 @@ def keep_in_float(graph: fx.GraphModule, inputs: Sequence[Tensor], target_db: fl
         inputs: calibration inputs of batch size 1; the first few are used, the first alone to put the convolutions in order.
         target_db: PSNR in dB against the graph in float.
     """
+    if not layers.convolutions(graph):
+        return ()
     inputs = sensitivity_inputs(inputs)
     ranges = observe(graph, inputs)
     with torch.no_grad():

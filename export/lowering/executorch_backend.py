@@ -53,9 +53,10 @@ def lower(
 
 
 def xnnpack_form(graph: fx.GraphModule, example: Tensor, precision: str) -> fx.GraphModule:
-    """A copy of a folded graph in the forms that XNNPACK computes fastest; the same function.
+    """A folded graph in the forms that XNNPACK computes fastest; the same function. The graph stays as it is.
 
     Where arithmetic is fp32, transposed convolutions become phases. In eight bits XNNPACK's own are as fast, and their weights smaller.
+    A graph that doubles no side has one form.
 
     Args:
         graph: folded fp32 network.
@@ -63,9 +64,12 @@ def xnnpack_form(graph: fx.GraphModule, example: Tensor, precision: str) -> fx.G
         precision: what the arithmetic will be; anything but fp32 is eight bits, at least in part.
     """
     from export.fold import retrace
+    from export.layers import TRANSPOSED_CONVOLUTION
     from export.rewrites.cleanup import remove_unused_tensors
     from export.rewrites.upsampling import filters_as_phases, transposed_as_phases
 
+    if not any(node.target == TRANSPOSED_CONVOLUTION for node in graph.graph.nodes):
+        return graph
     copied = copy.deepcopy(graph)
     for rewrite in (filters_as_phases, transposed_as_phases) if precision == "fp32" else (filters_as_phases,):
         rewrite(copied)
