@@ -36,7 +36,8 @@ class Form:
     """What a network has apart from the values of its constants.
 
     Attributes:
-        digest: of operations, arguments, names, shapes, layers that stay in float, and of constants that are short or all one number.
+        digest: of operations, arguments, names, shapes, layers that stay in float, and of constants that are integers, short, or all one
+            number.
         constants: the others by name, float32 on the CPU.
     """
 
@@ -115,7 +116,7 @@ class Templates:
             return
         first = self._examples.setdefault(digest, example)
         # Where a constant is the same in both, nothing shows that its place is the right one; another network may do.
-        if all(_differs(value, example.form.constants[name]) for name, value in first.form.constants.items()):
+        if not any(_same(value, example.form.constants[name]) for name, value in first.form.constants.items()):
             self._templates[digest] = _proven(first, example)
             del self._examples[digest]
 
@@ -124,22 +125,23 @@ def form_of(graph: fx.GraphModule, kept: tuple[str, ...] = ()) -> Form:
     """The form of a folded graph.
 
     Args:
-        graph: folded network; constants are float tensors.
+        graph: folded network.
         kept: names of the layers that stay in float.
     """
-    lines: list[object] = [("kept", kept)]
+    # All other shapes follow from these.
+    inputs = [tuple(node.meta["val"].shape) for node in graph.graph.find_nodes(op="placeholder")]
+    lines: list[object] = [kept, inputs]
     constants: dict[str, Tensor] = {}
     for node in graph.graph.nodes:
         if not is_constant(node):
-            shape = tuple(node.meta["val"].shape) if node.op == "placeholder" else None
-            lines.append((node.op, node.name, str(node.target), str(node.args), str(node.kwargs), shape))
+            lines.append((node.op, node.name, str(node.target), str(node.args), str(node.kwargs)))
             continue
         value = constant_value(graph, node).detach()
         # Backends store equal constants once.
         twin = next((name for name, other in constants.items() if _same(value, other)), None)
         lines.append((node.op, node.name, str(node.target), str(value.dtype), tuple(value.shape), value.stride(), twin))
         if twin is None and _is_plain(value):
-            lines.append(value.flatten().tolist() if value.numel() < _FEWEST_ELEMENTS else value.flatten()[0].item())
+            lines.append(hashlib.sha256(_bytes(value)).hexdigest())
         elif twin is None:
             constants[node.name] = value
     return Form(hashlib.sha256(repr(lines).encode()).hexdigest(), constants)
@@ -150,11 +152,8 @@ def _is_plain(value: Tensor) -> bool:
 
 
 def _same(one: Tensor, other: Tensor) -> bool:
-    return one.shape == other.shape and one.dtype == other.dtype and bool((one == other).all())
-
-
-def _differs(one: Tensor, other: Tensor) -> bool:
-    return not _same(one, other)
+    # By their bytes, since 0.0 is stored otherwise than -0.0.
+    return one.shape == other.shape and one.dtype == other.dtype and _bytes(one) == _bytes(other)
 
 
 def _proven(first: _Example, second: _Example) -> _Template | None:
@@ -189,13 +188,13 @@ def _write(destination: Path, files: Files) -> None:
         target.write_bytes(data)
 
 
-def _as_float(value: Tensor) -> bytes:
+def _bytes(value: Tensor) -> bytes:
     return value.contiguous().numpy().tobytes()
 
 
 def _as_half(value: Tensor) -> bytes | None:
     halved = value.half()
-    return halved.contiguous().numpy().tobytes() if bool(halved.isfinite().all()) else None
+    return _bytes(halved) if bool(halved.isfinite().all()) else None
 
 
 def _transposed(encode: Encoding) -> Encoding:
@@ -205,13 +204,13 @@ def _transposed(encode: Encoding) -> Encoding:
 def _as_int8(value: Tensor) -> bytes | None:
     from export.lowering.static_int8 import weight_as_int8
 
-    return weight_as_int8(value)[0].numpy().tobytes() if _is_matrix(value) else None
+    return _bytes(weight_as_int8(value)[0]) if _is_matrix(value) else None
 
 
 def _as_scales(value: Tensor) -> bytes | None:
     from export.lowering.static_int8 import weight_as_int8
 
-    return weight_as_int8(value)[1].numpy().tobytes() if _is_matrix(value) else None
+    return _bytes(weight_as_int8(value)[1]) if _is_matrix(value) else None
 
 
 def _is_matrix(value: Tensor) -> bool:
@@ -228,9 +227,9 @@ def _digest_of(encode: Encoding) -> Encoding:
 
 # How backends store a constant: fp32, fp16, both transposed, and int8 with a scale per output channel.
 _STORED: dict[str, Encoding] = {
-    "fp32": _as_float,
+    "fp32": _bytes,
     "fp16": _as_half,
-    "fp32 transposed": _transposed(_as_float),
+    "fp32 transposed": _transposed(_bytes),
     "fp16 transposed": _transposed(_as_half),
     "int8": _as_int8,
     "scales": _as_scales,

@@ -85,6 +85,12 @@ def stored(graph: fx.GraphModule, path: Path, encode: Callable[[Tensor], Tensor]
     return Lowered({"linear": 1})
 
 
+def verbatim(graph: fx.GraphModule, path: Path) -> Lowered:
+    """Writes all that a graph holds."""
+    path.write_bytes(b"".join(value.numpy().tobytes() for value in graph.state_dict().values()))
+    return Lowered({"linear": 1})
+
+
 def lower_all(graphs: list[fx.GraphModule], folder: Path, backend: Backend, kept: tuple[str, ...] = ()) -> Templates:
     """Lowers graphs one after the other, and requires of each file that it is what the backend writes."""
     templates = Templates()
@@ -156,6 +162,31 @@ def test_constants_that_say_nothing_about_their_place_belong_to_the_form(tmp_pat
     # Zeros are everywhere in a file, so a layer with another bias is of another form.
     graphs = [*[linear(seed, without_bias) for seed in range(3)], linear(3, small_bias), linear(4)]
     assert counts(lower_all(graphs, tmp_path, stored)) == (4, 1)
+
+
+def test_zeros_of_both_signs_are_different_bytes(tmp_path: Path) -> None:
+    def zeros(layer: nn.Linear, negative: int) -> None:
+        layer.bias.fill_(0.0)[12 - negative :] = -0.0
+
+    graphs = [linear(seed, partial(zeros, negative=number)) for seed, number in enumerate((0, 0, 0, 5, 0))]
+    assert counts(lower_all(graphs, tmp_path, verbatim)) == (3, 2)
+
+
+def test_tables_of_indices_belong_to_the_form(tmp_path: Path) -> None:
+    class Picked(nn.Module):
+        def __init__(self, order: list[int]) -> None:
+            super().__init__()
+            self.linear = nn.Linear(16, 12)
+            self.register_buffer("order", torch.tensor(order))
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.linear(x[:, self.order])
+
+    torch.manual_seed(0)
+    order = list(range(16))
+    # The last table begins as the others do, and goes on otherwise.
+    graphs = [fold(Picked(each).eval(), torch.zeros(1, 16)) for each in (order, order, order, [0, *reversed(order[1:])])]
+    assert counts(lower_all(graphs, tmp_path, verbatim)) == (3, 1)
 
 
 def test_equal_constants_make_a_form(tmp_path: Path) -> None:
