@@ -47,57 +47,30 @@ def make_part(
 
     path = root / spec.path(each.target.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
-    if each.target.proof is None:
-        return _unmeasured(each, spec, networks, graph, path, progress, templates)
+    calibration = list(networks.calibration.inputs(spec.part))
+
+    def lowered(aim_db: float) -> Choice:
+        progress(each.target.name, "lower", spec.part)
+        return lower(each, spec, graph, calibration, path, aim_db, templates)
 
     def attempt(aim_db: float) -> Attempt:
-        return _attempt(each, spec, networks, graph, path, progress, trial, templates, aim_db)
+        choice = lowered(aim_db)
+        progress(each.target.name, "verify", spec.part)
+        made = Attempt(choice, *measure_part(each, spec, networks, path))
+        if trial is None or not made.good:
+            return made
+        progress(each.target.name, "judge", spec.part)
+        return replace(made, success=trial.measure(made.run))
 
     floor = PARITY_FLOOR_DB[each.precision]
+    if each.target.proof is None:
+        choice = lowered(floor)
+        entry = _entry(each, spec, choice, path, None)
+        return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), _eager(graph)
     made = best_mix(attempt, floor) if each.precision == "auto" else attempt(floor)
     require_good(f"{each.target.label} {spec.part} ({each.precision})", made)
     entry = _entry(each, spec, made.choice, path, made.measured)
     return entry, cost_of(spec.part, graph, made.choice.lowered, entry.bytes, made.choice.mix, made.success), made.run
-
-
-def _attempt(
-    each: Plan,
-    spec: GraphSpec,
-    networks: Networks,
-    graph: fx.GraphModule,
-    path: Path,
-    progress: Progress,
-    trial: EditTrial | None,
-    templates: Templates | None,
-    aim_db: float,
-) -> Attempt:
-    progress(each.target.name, "lower", spec.part)
-    choice = lower(each, spec, graph, list(networks.calibration.inputs(spec.part)), path, aim_db, templates)
-    progress(each.target.name, "verify", spec.part)
-    measured, run = measure_part(each, spec, networks, path)
-    made = Attempt(choice, measured, run)
-    if trial is None or not made.good:
-        return made
-    progress(each.target.name, "judge", spec.part)
-    return replace(made, success=trial.measure(run))
-
-
-def _unmeasured(
-    each: Plan,
-    spec: GraphSpec,
-    networks: Networks,
-    graph: fx.GraphModule,
-    path: Path,
-    progress: Progress,
-    templates: Templates | None,
-) -> tuple[manifest.PartEntry, Cost, Runner]:
-    from export.cost import cost_of
-
-    progress(each.target.name, "lower", spec.part)
-    calibration = list(networks.calibration.inputs(spec.part))
-    choice = lower(each, spec, graph, calibration, path, PARITY_FLOOR_DB[each.precision], templates)
-    entry = _entry(each, spec, choice, path, None)
-    return entry, cost_of(spec.part, graph, choice.lowered, entry.bytes, choice.mix), _eager(graph)
 
 
 def _entry(each: Plan, spec: GraphSpec, choice: Choice, path: Path, parity: manifest.ParityEntry | None) -> manifest.PartEntry:
