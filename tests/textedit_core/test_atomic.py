@@ -200,7 +200,8 @@ def test_a_second_writer_is_refused_by_name_until_the_first_ends(tmp_path: Path,
     out = tmp_path / "out"
     (tmp_path / "link").symlink_to(out)
     with running(LOCK, tmp_path / "link", repository) as process:
-        with pytest.raises(UserError, match=f"out' is being written by process {process.pid} on .* since 20.*; wait until"), sole_writer(out):
+        refusal = f"out' is being written by process {process.pid} on .* since 20.*; wait until that ends"
+        with pytest.raises(UserError, match=refusal), sole_writer(out):
             pass
         process.kill()
         process.wait()

@@ -6,8 +6,8 @@ import json
 import re
 
 import pytest
-from export.manifest import SCHEMA_PATH
 
+from export.manifest import SCHEMA_PATH
 from textedit_core.errors import UsageError
 from textedit_core.names import MODEL_NAME, PROMPT_ID, require_model_name, require_prompt_id
 
