@@ -18,6 +18,7 @@ from export.targets import PARITY_FLOOR_DB
 from export.vectors import write_vectors
 from export.verification import load_part
 from textedit_core.errors import UserError
+from textedit_core.names import require_prompt_id
 
 if TYPE_CHECKING:
     from export.cost import Cost
@@ -46,9 +47,9 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
     from textedit_core.checkpoints.store import open_checkpoint
 
     source = open_checkpoint(checkpoint)
-    source.prompt(prompt)
+    source.prompt(require_prompt_id(prompt))
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
         _require_proof(old)
@@ -57,9 +58,8 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
         _require_same_weights(old, source, part_of(source, prompt))
         request = ExportRequest(old.target, (prompt,), checkpoint)
         networks = load(source, (prompt,), request)
-        with bundle.staged(path) as root:
-            _copy_kept(opened, root, [entry.path for entry in old.files])
-            return bundle.seal(root, _with_prompt(opened, root, prompt, networks, progress), key)
+        _copy_kept(opened, root, [entry.path for entry in old.files])
+        return bundle.seal(root, _with_prompt(opened, root, prompt, networks, progress), key)
 
 
 def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest.Manifest:
@@ -70,16 +70,15 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest
         UserError: the bundle is damaged, or is signed and no key is given.
     """
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
         _require_proof(old)
         shrunk = _without_prompt(old, old.prompt(prompt))
-        with bundle.staged(path) as root:
-            gone = _referred(old) - _referred(shrunk)
-            _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
-            _rewrite_report(opened, root, shrunk, {}, ())
-            return bundle.seal(root, shrunk, key)
+        gone = _referred(old) - _referred(shrunk)
+        _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
+        _rewrite_report(opened, root, shrunk, {}, ())
+        return bundle.seal(root, shrunk, key)
 
 
 def _without_prompt(old: manifest.Manifest, entry: manifest.PromptEntry) -> manifest.Manifest:
@@ -228,9 +227,3 @@ def _signing_key(path: Path | None) -> Any | None:
     from export.signing import load_private_key
 
     return None if path is None else load_private_key(path)
-
-
-def _directory(path: Path) -> Path:
-    if path.is_file():
-        raise UserError(f"{str(path)!r} is a zip; unpack it to change its prompts")
-    return path

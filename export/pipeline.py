@@ -17,6 +17,7 @@ from export.parts import make_part
 from export.targets import PARITY_FLOOR_DB, Target, resolve_precision, resolve_targets
 from export.vectors import packed_texts, vector_path, write_vectors
 from textedit_core.errors import UsageError, UserError
+from textedit_core.names import require_model_name, require_prompt_id
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -124,7 +125,7 @@ def plan(request: ExportRequest) -> tuple[Checkpoint, list[Plan]]:
     prompts = chosen_prompts(checkpoint, request.prompts)
     editors = dict.fromkeys(part_of(checkpoint, prompt) for prompt in prompts)
     parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *editors, DECODER))
-    name = checkpoint.config.name
+    name = require_model_name(checkpoint.config.name)
     plans = []
     for target in targets:
         precision, path = precisions[target.name], request.out / f"{name}-{target.label}{bundle.BUNDLE_SUFFIX}"
@@ -184,11 +185,11 @@ def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str,
     """The prompts to export, without repeats, in the order given.
 
     Raises:
-        UsageError: the checkpoint lacks one of them.
+        UsageError: the checkpoint lacks one of them, or its id is one that no bundle takes.
     """
     for name in names:
         checkpoint.prompt(name)
-    chosen = tuple(dict.fromkeys(names)) or tuple(checkpoint.prompts)
+    chosen = tuple(require_prompt_id(name) for name in dict.fromkeys(names) or checkpoint.prompts)
     if not chosen:
         raise UsageError(f"checkpoint {checkpoint.checkpoint_id} has no prompts; train an editor first")
     return chosen

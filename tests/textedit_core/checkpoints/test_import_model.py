@@ -102,7 +102,7 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
     path = write_rosinality(tmp_path / "a.pt", rosinality_state())
     with pytest.raises(UsageError, match="nothing to import"):
         import_checkpoint(ImportRequest(tmp_path / "out"))
-    with pytest.raises(UsageError, match="'../x' is no name"):
+    with pytest.raises(UsageError, match="'../x' cannot be a prompt's id; .* such as 'x'"):
         import_checkpoint(ImportRequest(tmp_path / "out", decoder=path, editors={"../x": path}))
     with pytest.raises(UserError, match=r"is of kind decoder \(stylegan2-rosinality\), not encoder; give it as --decoder"):
         import_checkpoint(ImportRequest(tmp_path / "out", encoder=path))
