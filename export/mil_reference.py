@@ -106,7 +106,8 @@ def _load_function(package: Path) -> Any:
             model = ct.models.MLModel(str(package), skip_model_load=True)
             spec = model.get_spec()
             program = load(spec, spec.specificationVersion, file_weights_dir=model.weights_dir)
-    except Exception as error:  # noqa: BLE001 - protobuf, JSON and SDK each raise their own kind on a damaged file
+    except Exception as error:
+        # protobuf, JSON and the SDK each raise their own kind on a damaged file.
         raise UserError(f"{package.name} is not a readable ML Program: {type(error).__name__}: {str(error)[:200]}") from None
     finally:
         logging.disable(previous)

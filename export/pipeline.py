@@ -170,7 +170,7 @@ def estimated_bytes(checkpoint: Checkpoint, part: str, precision: str) -> int:
         raise UserError(f"checkpoint {str(checkpoint.directory)!r} has no {name}, which a bundle holds; train or import it first")
     try:
         with safe_open(str(checkpoint.directory / name), framework="numpy") as stored:
-            weights = sum(math.prod(stored.get_slice(key).get_shape()) for key in stored.keys())  # noqa: SIM118
+            weights = sum(math.prod(stored.get_slice(key).get_shape()) for key in stored.keys())
     except (OSError, SafetensorError) as error:
         raise UserError(f"{str(checkpoint.directory / name)!r} cannot be read: {error}; restore the file") from None
     return round(weights * _BYTES_PER_WEIGHT[precision])

@@ -123,5 +123,6 @@ def _named(path: Path) -> Iterator[None]:
         yield
     except UserError:
         raise
-    except Exception as error:  # noqa: BLE001 - each runtime has its own exception types
+    except Exception as error:
+        # Each runtime has its own exception types.
         raise UserError(f"{path.name} is refused by its runtime: {type(error).__name__}: {str(error)[:200]}") from None

@@ -88,7 +88,8 @@ def _traced(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, batch_sizes
     enumerated = ct.EnumeratedShapes(shapes=shapes, default=list(spec.input.shape))
     try:
         return trace_batches(free_batch(graph), example, max(batch_sizes)), enumerated
-    except Exception as error:  # noqa: BLE001 - tracing raises whatever the operation that refuses a batch raises
+    except Exception as error:
+        # Tracing raises whatever the operation that refuses a batch raises.
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise UserError(f"{spec.part} cannot take several faces at once; leave --batch-sizes out ({reason})") from None
 

@@ -49,7 +49,8 @@ def _with_id(checkpoint: Checkpoint, prompt_id: str, folder: Path) -> Path:
     shutil.copytree(checkpoint.directory, folder)
     (folder / "editors" / "child.safetensors").rename(folder / "editors" / f"{prompt_id}.safetensors")
     path = folder / "checkpoint.json"
-    path.write_text(path.read_text("utf8").replace('"id": "child"', f'"id": "{prompt_id}"').replace("editors/child.", f"editors/{prompt_id}."))
+    index = path.read_text("utf8").replace('"id": "child"', f'"id": "{prompt_id}"')
+    path.write_text(index.replace("editors/child.", f"editors/{prompt_id}."), "utf8")
     return folder
 
 

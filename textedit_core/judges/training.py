@@ -45,8 +45,6 @@ def train_judges(
     which: Which,
     loop: LoopConfig | None = None,
     config: JudgesConfig | None = None,
-    augmentation: AugmentationConfig | None = None,
-    identity: IdentityJudgeTraining | None = None,
 ) -> str:
     """Trains one judge on the dataset's train split, or resumes it, and returns why it stopped.
 
@@ -55,7 +53,7 @@ def train_judges(
         out: the run's folder; receives the judge's weights and a record of how they came about. Both judges may share it.
         which: "attributes" or "identity".
         loop: the pace; None takes `PACES[which]`.
-        config: sizes of the networks. With `augmentation` and `identity`, None takes the defaults.
+        config: sizes of the networks; None takes the defaults.
 
     Raises:
         UsageError: no judge has this name.
@@ -64,7 +62,7 @@ def train_judges(
     if which not in PACES:
         raise unknown_name("judge", which, list(PACES), "the judges are")
     pace, config = loop or PACES[which], config or JudgesConfig()
-    augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
+    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
     team = Team(choose_device(pace.device))

@@ -119,7 +119,7 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("prompt_id", ["Laugh", "a.b", "-x", "a" * 65])
 def test_an_id_that_no_bundle_takes_is_refused_at_the_door(prompt_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["import", "--editor", f"{prompt_id}=no-such-file.npy", "--out", str(tmp_path / "out")]) == 2
+    assert main(["import", f"--editor={prompt_id}=no-such-file.npy", "--out", str(tmp_path / "out")]) == 2
     assert capsys.readouterr().err.startswith(f"error: {prompt_id!r} cannot be a prompt's id; use 1 to 64 of a-z")
     assert list(tmp_path.iterdir()) == []
 
