@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ from textedit_core.config import (
     preset,
 )
 from textedit_core.errors import UsageError, UserError, unknown_name
+from textedit_core.file_lock import sole_writer
 from textedit_core.training.autoencoder_stage import AutoencoderStage
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import DecoderStage
@@ -128,18 +130,20 @@ def train(request: TrainRequest) -> Checkpoint:
     Raises:
         UsageError: the stage, preset or device does not exist.
         UserError: the data, an earlier stage's part or the output folder is missing or damaged; the state that is resumed from was made
-            with other settings; a loss is not finite.
+            with other settings; a loss is not finite; another process is training into the same folder.
     """
     team = open_team(request.loop.device, request.loop.batch_size)
-    outcome = train_part(request, team)
-    directory = request.out / "checkpoint"
-    with team.leader_first():
-        if team.leads:
-            record(directory, [outcome])
-            if outcome.prompt is not None:
-                # Another run of a finished prompt is a new one, not a longer one.
-                (request.out / "state" / f"{outcome.stage}.pt").unlink(missing_ok=True)
-    return open_checkpoint(directory)
+    # Processes that train together are one writer: the leading one holds the folder for all.
+    with sole_writer(request.out) if team.leads else contextlib.nullcontext():
+        outcome = train_part(request, team)
+        directory = request.out / "checkpoint"
+        with team.leader_first():
+            if team.leads:
+                record(directory, [outcome])
+                if outcome.prompt is not None:
+                    # Another run of a finished prompt is a new one, not a longer one.
+                    (request.out / "state" / f"{outcome.stage}.pt").unlink(missing_ok=True)
+        return open_checkpoint(directory)
 
 
 def train_part(request: TrainRequest, team: Team) -> Outcome:

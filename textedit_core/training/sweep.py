@@ -24,6 +24,7 @@ from rich.progress import Progress
 from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.config import EditorTraining, Prompt
 from textedit_core.errors import TexteditError, UserError, unknown_name
+from textedit_core.file_lock import sole_writer
 from textedit_core.training.distributed import Team, choose_device
 from textedit_core.training.run import Outcome, TrainRequest, record, train_part
 
@@ -75,7 +76,7 @@ def sweep(request: SweepRequest) -> SweepResult:
     Raises:
         UsageError: the engine or the device does not exist.
         UserError: there is no checkpoint to build on, Ray is missing or its head does not answer, workers keep dying, or some prompts
-            failed; the prompts that were finished are in the checkpoint.
+            failed (the prompts that were finished are in the checkpoint); another process is training into the same folder.
     """
     if request.engine not in ENGINES:
         raise unknown_name("engine", request.engine, list(ENGINES), "the engines are")
@@ -89,7 +90,7 @@ def sweep(request: SweepRequest) -> SweepResult:
     ]
     engine = _engine(request)
     # In this process every prompt shows a bar of its own.
-    with Progress(console=Console(stderr=True), disable=engine is _in_turn) as bar:
+    with sole_writer(request.base.out), Progress(console=Console(stderr=True), disable=engine is _in_turn) as bar:
         task = bar.add_task("prompts", total=len(requests))
         for prompt_id, outcome in engine(request, requests):
             _enter(directory, request, prompt_id, outcome, result)
