@@ -12,6 +12,7 @@ from typing import Any
 
 from export import commands
 from export.compute_units import COMPUTE_UNITS
+from export.interrupts import INTERRUPTED, ending_soon
 from export.proof.processors import HOST, PROCESSORS
 from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
@@ -29,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", UserError.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; no unfinished bundle was left behind", 130)
+        return _fail("interrupted; no unfinished bundle was left behind", INTERRUPTED)
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:
@@ -155,4 +156,6 @@ COMMANDS: dict[str, Command] = {
 if __name__ == "__main__":
     # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main())
+    with ending_soon():
+        status = main()
+    sys.exit(status)
