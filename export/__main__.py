@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -158,4 +159,7 @@ if __name__ == "__main__":
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with ending_soon():
         status = main()
+    if status == INTERRUPTED:
+        # All is tidied up; what libraries do on the way out takes seconds.
+        os._exit(status)
     sys.exit(status)
