@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from export import commands
+from export.backends import ALL_TARGETS, BACKENDS, backends_of, target_names
 from export.compute_units import COMPUTE_UNITS
 from export.proof.processors import HOST, PROCESSORS
-from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
 
 
@@ -61,10 +61,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    every = [target for name in TARGETS for target in backends(name).values()]
-    precisions = "; ".join(f"{target.label}: {', '.join(target.precisions)}" for target in every)
-    parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(TARGETS)} or {ALL_TARGETS}")
-    kinds = "; ".join(f"{name}: {', '.join(backends(name))}" for name in TARGETS)
+    precisions = "; ".join(f"{backend.label}: {', '.join(backend.precisions)}" for backend in BACKENDS)
+    parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(target_names())} or {ALL_TARGETS}")
+    kinds = "; ".join(f"{name}: {', '.join(backends_of(name))}" for name in target_names())
     parser.add_argument("--backend", metavar="B", help=f"what runs the networks on the device; first is the default; {kinds}")
     parser.add_argument("--unproven", action="store_true", help="accept a backend that this machine cannot measure")
     parser.add_argument("--prompts", default="", metavar="A,B,C", help="prompt ids, separated by commas (default: all of the checkpoint)")

@@ -182,6 +182,11 @@ def walk_files(root: Path) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files below a directory."""
+    return path.stat().st_size if path.is_file() else sum(walk_files(path).values())
+
+
 def hash_file(path: Path) -> str:
     """SHA-256 of a file in lower-case hex.
 

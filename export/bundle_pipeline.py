@@ -18,7 +18,7 @@ from export.verification import load_part
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
 
 
 class BundlePipeline:

@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("textedit_core", "export", "benchmarks")
 SDKS = {"executorch", "coremltools", "onnx", "onnxruntime", "onnxscript"}
-SDK_HOMES = ("export/lowering/", "export/parity.py", "export/mil_reference.py", "export/runtimes.py", "benchmarks/")
+SDK_HOMES = ("export/backends/", "export/mil_reference.py", "benchmarks/")
 # Face recognisers come as ONNX files. One module of core runs them, to measure on the machine that evaluates, never on a phone.
 CORE_SDK_HOMES = {"textedit_core/evaluation/onnx_recogniser.py": {"onnx", "onnxruntime"}}
 NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base"}

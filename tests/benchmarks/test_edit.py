@@ -15,7 +15,8 @@ from benchmarks.edit_path import EditPath, bundle_files
 from benchmarks.request import EditRequest
 from benchmarks.results import Recorder, validate
 from export.bundle import open_bundle
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError
@@ -55,7 +56,7 @@ def test_an_edit_is_what_the_parts_make_together(exported: tuple[Path, Checkpoin
 def test_a_prompt_that_is_a_vector_is_edited_with_its_text(tmp_path: Path) -> None:
     checkpoint = write_text_checkpoint(tmp_path / "checkpoint")
     order = ExportRequest("onnx", ("sketch", "drawn"), checkpoint.directory, "fp32", tmp_path, parity_faces=1, calibration_faces=1)
-    ((exported, _),) = export(order, lambda target, stage, part: None)
+    ((exported, _),) = export_bundles(order, lambda target, stage, part: None)
     with open_bundle(exported) as bundle:
         sketch, drawn = (EditPath(bundle_files(bundle, prompt), 1) for prompt in ("sketch", "drawn"))
         w_plus = torch.randn(1, 6, 16)

@@ -11,7 +11,9 @@ import pytest
 from PIL import Image
 
 from export.bundle import open_bundle
-from export.pipeline import ExportRequest, alignment_entry, export
+from export.describe import alignment_entry
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from export.preview import preview
 from tests.export.networks import quiet, write_checkpoint
 from textedit_core import alignment
@@ -30,7 +32,7 @@ def test_bundle_crops_as_its_checkpoint(tmp_path: Path, monkeypatch: pytest.Monk
     config = dataclasses.replace(plain.config, crop=FFHQ_CROP)
     write_index(plain.directory, config, list(plain.prompts.values()), plain.provenance)
     request = ExportRequest("onnx", ("smile",), plain.directory, out=tmp_path, parity_faces=1, calibration_faces=1)
-    ((path, _),) = export(request, quiet)
+    ((path, _),) = export_bundles(request, quiet)
     with open_bundle(path) as opened:
         entry = opened.manifest.alignment
     # The rule of Karras et al. 2019, appendix A.

@@ -2,66 +2,81 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
 import json
-import logging
 import shutil
 import tempfile
 import uuid
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export.graphs import GraphSpec, trace, trace_batches
-from export.lowering.palette import palettise
-from export.lowering.result import Lowered, count
+from export.backends.backend import PHONE_ALONE, Backend, Job, Precision, Runner
+from export.backends.lowered import Lowered, count
+from export.backends.palette import palettise
+from export.compute_units import advise
+from export.forms import slices_and_spatial_means
+from export.graphs import GraphSpec, example_input, trace, trace_batches
+from export.quiet import quiet
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
-    from torch import Tensor, fx
+    from torch import fx
     from torch.export import ExportedProgram
 
+NEURAL_ENGINE = "what the Neural Engine rounds inside an operation, and which unit runs it"
 _VOLATILE_METADATA = ("com.github.apple.coremltools.conversion_date",)
-PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
+_PALETTE_BITS = {"palette8": 8, "palette6": 6, "palette4": 4}
 _DEBUG_FILES = ("executorch_debug_handle_mapping.json",)
 
 
-def lower(
-    graph: fx.GraphModule, example: Tensor, spec: GraphSpec, precision: str, destination: Path, batch_sizes: tuple[int, ...] = (1,)
-) -> Lowered:
+def quantize(graph: fx.GraphModule, job: Job, kept: tuple[str, ...]) -> fx.GraphModule:
+    """For w8a8, convolutions in static int8, all but those kept; other precisions come to the weights when the package is written."""
+    from export.backends import static_int8
+
+    return static_int8.quantize(graph, job.calibration, kept, dynamic_linear=False) if job.precision == "w8a8" else graph
+
+
+def lower(graph: fx.GraphModule, job: Job, path: Path) -> Lowered:
     """Writes `graph` as an .mlpackage directory with float32 input and output.
 
     Args:
-        graph: folded fp32 network with one input.
-        example: float32 input that fixes the shapes.
-        spec: names of input and output.
-        precision: fp32; fp16 (weights and arithmetic); or arithmetic in fp16 and weights as int8w (int8 per channel), palette8,
-            palette6, palette4 (so many bits per weight, one palette per layer) or w8a8, whose convolutions `graph` brings quantized
-            with their activations and whose other weights become int8 here.
-        destination: directory to make.
-        batch_sizes: how many inputs the package takes at once; 1 is one of them, and the default.
+        graph: formed network with one input, its convolutions quantized for w8a8.
+        job: names of input and output, batch sizes, and the precision: fp32; fp16 (weights and arithmetic); or arithmetic in fp16 and
+            weights as int8w (int8 per channel), palette8, palette6, palette4 (so many bits per weight, one palette per layer) or w8a8,
+            whose weights outside of convolutions become int8 here.
+        path: directory to make.
 
     Raises:
         UserError: an operation of the graph is tied to one input.
     """
-    with quiet_conversion():
-        model = _convert(graph, example, spec, precision, batch_sizes)
+    with quiet():
+        model = _convert(graph, job)
         with tempfile.TemporaryDirectory(prefix="textedit-coreml-") as scratch:
             package = Path(scratch) / "model.mlpackage"
             model.save(str(package))
             _canonicalise(package, model.get_spec())
-            destination.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(package, destination)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copytree(package, path)
         return Lowered(count(_operations(model)))
 
 
-def _convert(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, precision: str, batch_sizes: tuple[int, ...]) -> Any:
+def load(path: Path, spec: GraphSpec, threads: int | None = None) -> Runner:
+    """Opens a package for evaluation, every fp16 result rounded, since Core ML itself exists on Apple systems only.
+
+    Raises:
+        UserError: the package is damaged, or holds an operation that the evaluation does not know.
+    """
+    from export.mil_reference import MilProgram
+
+    program = MilProgram(path)
+    return lambda value: program({spec.input.name: value})[spec.output.name]
+
+
+def _convert(graph: fx.GraphModule, job: Job) -> Any:
     import coremltools as ct
     import numpy as np
 
-    program, shape = _traced(graph, example, spec, batch_sizes)
+    spec, precision = job.spec, job.precision
+    program, shape = _traced(graph, spec, job.batch_sizes)
     model = ct.convert(
         program.run_decompositions({}),
         inputs=[ct.TensorType(name=spec.input.name, shape=shape, dtype=np.float32)],
@@ -71,24 +86,26 @@ def _convert(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, precision:
         compute_precision=ct.precision.FLOAT32 if precision == "fp32" else ct.precision.FLOAT16,
         skip_model_load=True,
     )
-    if precision in PALETTE_BITS:
-        return _weights_as_palette(model, PALETTE_BITS[precision])
+    if precision in _PALETTE_BITS:
+        return _weights_as_palette(model, _PALETTE_BITS[precision])
     return _weights_as_int8(model) if precision in ("int8w", "w8a8") else model
 
 
-def _traced(graph: fx.GraphModule, example: Tensor, spec: GraphSpec, batch_sizes: tuple[int, ...]) -> tuple[ExportedProgram, Any]:
+def _traced(graph: fx.GraphModule, spec: GraphSpec, batch_sizes: tuple[int, ...]) -> tuple[ExportedProgram, Any]:
     """The traced program, and the shapes of its input: one, or a list of those allowed. The Neural Engine takes no open range."""
     import coremltools as ct
 
     from export.rewrites.batch import free_batch
 
+    example = example_input(spec)
     if batch_sizes == (1,):
         return trace(graph, example), spec.input.shape
     shapes = [[size, *spec.input.shape[1:]] for size in batch_sizes]
     enumerated = ct.EnumeratedShapes(shapes=shapes, default=list(spec.input.shape))
     try:
         return trace_batches(free_batch(graph), example, max(batch_sizes)), enumerated
-    except Exception as error:  # noqa: BLE001 - tracing raises whatever the operation that refuses a batch raises
+    except Exception as error:
+        # Tracing raises whatever the operation that refuses a batch raises.
         reason = f"{type(error).__name__}: {str(error)[:200]}"
         raise UserError(f"{spec.part} cannot take several faces at once; leave --batch-sizes out ({reason})") from None
 
@@ -137,14 +154,30 @@ def _operations(model: Any) -> list[str]:
     return [operation.type for operation in block.operations if operation.type != "const"]
 
 
-@contextlib.contextmanager
-def quiet_conversion() -> Iterator[None]:
-    """Silences progress bars and version notices, which the SDK writes to stderr."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.ERROR)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
+BACKEND = Backend(
+    target="ios",
+    id="coreml",
+    name="ML Program",
+    runtime="Core ML",
+    min_os="iOS 17.0",
+    suffix=".mlpackage",
+    tools=("coremltools", "torch", "torchao", "executorch", "timm"),
+    precisions={
+        "fp16": Precision(45.0, 2.0),
+        "fp32": Precision(60.0, 4.0),
+        "int8w": Precision(30.0, 1.0),
+        "palette8": Precision(45.0, 1.0),
+        "palette6": Precision(35.0, 0.75),
+        "palette4": Precision(25.0, 0.5),
+        "w8a8": Precision(30.0, 1.0, "sensitive", one_face=True),
+    },
+    form=slices_and_spatial_means,
+    quantize=quantize,
+    lower=lower,
+    load=load,
+    proof="the saved Core ML package, evaluated operation by operation with every fp16 result rounded",
+    leaves_open=f"{NEURAL_ENGINE}; {PHONE_ALONE}",
+    real_time=False,
+    takes_batches=True,
+    advise=advise,
+)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
-import io
-import logging
 import tempfile
-import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from export.backends.backend import PHONE_ALONE, Backend, Job, Precision, Runner
+from export.backends.loading import refusals_named
+from export.backends.lowered import Lowered, count
+from export.forms import slices_and_spatial_means
 from export.graphs import GraphSpec
-from export.lowering.result import Lowered, count
+from export.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,31 +22,55 @@ OPSET = 18
 _MIN_HALVED_ELEMENTS = 256
 
 
-def lower(graph: nn.Module, spec: GraphSpec, precision: str, calibration: list[Tensor], destination: Path) -> Lowered:
+def lower(graph: nn.Module, job: Job, path: Path) -> Lowered:
     """Writes `graph` as one .onnx file.
 
     Args:
-        graph: folded fp32 network with one input.
-        spec: names of input and output.
-        precision: fp32; fp16 (weights stored in half precision and cast back when loaded, so arithmetic stays fp32); int8w
-            (the same with eight bits per weight and a scale per output channel); int8 (QDQ).
-        calibration: float32 inputs of batch size 1; the first fixes the shapes, int8 takes activation ranges from all.
-        destination: file to write.
+        graph: formed fp32 network with one input.
+        job: names of input and output, the calibration that int8 takes activation ranges from, and the precision: fp32; fp16 (weights
+            stored in half precision and cast back when loaded, so arithmetic stays fp32); int8w (the same with eight bits per weight and
+            a scale per output channel); int8 (QDQ).
+        path: file to write.
     """
     import onnx
 
-    with _quiet():
-        model = _export(graph, calibration[0], spec)
-        if precision == "fp16":
+    with quiet():
+        model = _export(graph, job.calibration[0], job.spec)
+        if job.precision == "fp16":
             _halve_weights(model)
-        elif precision == "int8w":
+        elif job.precision == "int8w":
             _weights_as_int8(model)
-        elif precision == "int8":
-            model = _quantized(model, spec, calibration)
+        elif job.precision == "int8":
+            model = _quantized(model, job.spec, job.calibration)
     _strip_history(model)
     onnx.checker.check_model(model, full_check=True)
-    destination.write_bytes(model.SerializeToString(deterministic=True))
+    path.write_bytes(model.SerializeToString(deterministic=True))
     return Lowered(count(node.op_type for node in model.graph.node))
+
+
+def load(path: Path, spec: GraphSpec, threads: int | None = None) -> Runner:
+    """Opens a model in ONNX Runtime on the processor.
+
+    Raises:
+        UserError: the runtime refuses the file.
+    """
+    import torch
+
+    with refusals_named(path):
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        if threads is not None:
+            options.intra_op_num_threads = threads
+        session = onnxruntime.InferenceSession(path.read_bytes(), options, providers=["CPUExecutionProvider"])
+
+    def run(value: Tensor) -> Tensor:
+        with refusals_named(path):
+            (output,) = session.run([spec.output.name], {spec.input.name: value.numpy()})
+        return torch.from_numpy(output)
+
+    return run
 
 
 def _export(graph: nn.Module, example: Tensor, spec: GraphSpec) -> Any:
@@ -121,7 +145,7 @@ def _output_axes(model: Any) -> dict[str, int]:
     return axes
 
 
-def _quantized(model: Any, spec: GraphSpec, calibration: list[Tensor]) -> Any:
+def _quantized(model: Any, spec: GraphSpec, calibration: Sequence[Tensor]) -> Any:
     import onnx
     from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
 
@@ -159,14 +183,23 @@ def _strip_history(model: Any) -> None:
         weight.ClearField("doc_string")
 
 
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Keeps the exporters' notes to their developers off the user's terminal."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
+BACKEND = Backend(
+    target="onnx",
+    id="cpu",
+    name="CPU",
+    runtime="ONNX Runtime",
+    min_os="any with ONNX Runtime",
+    suffix=".onnx",
+    tools=("onnxruntime", "onnx", "torch", "timm"),
+    precisions={
+        "fp16": Precision(45.0, 2.0),
+        "fp32": Precision(60.0, 4.0),
+        "int8w": Precision(30.0, 1.0),
+        "int8": Precision(30.0, 1.0),
+    },
+    form=slices_and_spatial_means,
+    lower=lower,
+    load=load,
+    proof="the saved model, run by ONNX Runtime on the exporting machine's processor",
+    leaves_open=f"other execution providers, which may fuse and round differently; {PHONE_ALONE}",
+)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-import logging
-import warnings
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from export.graphs import trace
+from export.quiet import quiet
 
 if TYPE_CHECKING:
     from torch import Tensor, fx, nn
@@ -19,7 +17,7 @@ _LEAST_SCALE = 1e-12
 
 
 def quantize(
-    graph: nn.Module, calibration: list[Tensor], keep_float: Collection[str] = (), *, dynamic_linear: bool = True
+    graph: nn.Module, calibration: Sequence[Tensor], keep_float: Collection[str] = (), *, dynamic_linear: bool = True
 ) -> fx.GraphModule:
     """Returns an int8 copy: symmetric weights per output channel, convolutions in both directions with calibrated activation ranges.
 
@@ -102,16 +100,3 @@ def bare_trace(graph: nn.Module, example: Tensor) -> Any:
     for node in program.graph.nodes:
         node.meta.pop("from_node", None)
     return program
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Keeps the SDK's advice to its developers off the user's terminal."""
-    previous = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(previous)
