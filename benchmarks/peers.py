@@ -118,7 +118,8 @@ def _runs(recorder: Recorder, makers: Mapping[str, Callable[[], Run]], request: 
             continue
         try:
             runs[form] = make()
-        except Exception as error:  # noqa: BLE001 - a peer that does not work here is a result, not a failure
+        except Exception as error:
+            # A peer that does not work here is a result, not a failure.
             recorder.lack(form, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return runs
 

@@ -21,6 +21,7 @@ from export.report import REPORT_FILE, write_report
 from export.vectors import write_vectors
 from export.verification import load_part
 from textedit_core.errors import UserError
+from textedit_core.names import require_prompt_id
 
 if TYPE_CHECKING:
     from export.backends.backend import Backend, Runner
@@ -57,9 +58,9 @@ def add_prompt(
     from textedit_core.checkpoints.store import open_checkpoint
 
     source = open_checkpoint(checkpoint)
-    source.prompt(prompt)
+    source.prompt(require_prompt_id(prompt))
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
         backend = _measurable(old, backends)
@@ -67,9 +68,8 @@ def add_prompt(
             raise UserError(f"bundle already has prompt {prompt!r}; take it out first with remove-prompt")
         _require_same_weights(old, source, part_of(source, prompt))
         networks = load(source, (prompt,), CALIBRATION_FACES, PARITY_FACES)
-        with bundle.staged(path) as root:
-            _copy_kept(opened, root, [entry.path for entry in old.files])
-            return bundle.seal(root, _with_prompt(opened, root, backend, prompt, networks, progress), key)
+        _copy_kept(opened, root, [entry.path for entry in old.files])
+        return bundle.seal(root, _with_prompt(opened, root, backend, prompt, networks, progress), key)
 
 
 def remove_prompt(path: Path, prompt: str, signing_key: Path | None, backends: Backends = BACKENDS) -> manifest.Manifest:
@@ -80,16 +80,15 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None, backends: B
         UserError: the bundle is damaged, or is signed and no key is given.
     """
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
         backend = _measurable(old, backends)
         shrunk = _without_prompt(old, old.prompt(prompt))
-        with bundle.staged(path) as root:
-            gone = _referred(old) - _referred(shrunk)
-            _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
-            _rewrite_report(opened, root, backend, shrunk, {}, ())
-            return bundle.seal(root, shrunk, key)
+        gone = _referred(old) - _referred(shrunk)
+        _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
+        _rewrite_report(opened, root, backend, shrunk, {}, ())
+        return bundle.seal(root, shrunk, key)
 
 
 def _without_prompt(old: manifest.Manifest, entry: manifest.PromptEntry) -> manifest.Manifest:
@@ -248,9 +247,3 @@ def _signing_key(path: Path | None) -> Any | None:
     from export.signing import load_private_key
 
     return None if path is None else load_private_key(path)
-
-
-def _directory(path: Path) -> Path:
-    if path.is_file():
-        raise UserError(f"{str(path)!r} is a zip; unpack it to change its prompts")
-    return path

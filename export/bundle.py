@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
 import os
-import shutil
 import stat
 import tempfile
 import zipfile
@@ -28,7 +26,10 @@ from export.manifest import (
     serialise,
 )
 from export.vectors import check_vectors
+from textedit_core.atomic import replacing_file, replacing_folder
 from textedit_core.errors import UserError
+from textedit_core.file_lock import sole_writer
+from textedit_core.hashing import sha256_of_file
 
 BUNDLE_SUFFIX = ".textedit"
 # Far above any bundle of phone networks, far below what exhausts a server that receives one.
@@ -97,7 +98,7 @@ def _checked(root: Path, public_key: str | None) -> Bundle:
     _check_listing(manifest, present)
     _check_references(manifest)
     for entry in manifest.files:
-        if hash_file(root / entry.path) != entry.sha256:
+        if sha256_of_file(root / entry.path) != entry.sha256:
             raise UserError(f"{entry.path} does not match its sha256; the file is damaged or was changed")
     check_vectors(root, manifest)
     return Bundle(root, manifest)
@@ -187,22 +188,6 @@ def size_of(path: Path) -> int:
     return path.stat().st_size if path.is_file() else sum(walk_files(path).values())
 
 
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file in lower-case hex.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                digest.update(block)
-    except OSError as error:
-        raise UserError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    return digest.hexdigest()
-
-
 def _read(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
@@ -255,27 +240,31 @@ def write_zip(root: Path, archive: Path, left_out: frozenset[str] = frozenset())
     Raises:
         UserError: the archive cannot be written.
     """
-    scratch = archive.with_name(f".{archive.name}.tmp")
-    try:
-        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as bundle:
-            for path in (path for path in walk_files(root) if path not in left_out):
-                info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
-                info.external_attr = (stat.S_IFREG | 0o644) << 16
-                bundle.writestr(info, (root / path).read_bytes())
-        os.replace(scratch, archive)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"cannot write {str(archive)!r}: {error.strerror or error}") from None
+    with replacing_file(archive) as draft, zipfile.ZipFile(draft, "w", zipfile.ZIP_STORED) as bundle:
+        for path in (path for path in walk_files(root) if path not in left_out):
+            info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
+            info.external_attr = (stat.S_IFREG | 0o644) << 16
+            bundle.writestr(info, (root / path).read_bytes())
 
 
 def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Manifest:
-    """Lists and hashes every file below `root`, writes bundle.json and, with a key, bundle.json.sig; returns the full manifest."""
+    """Lists and hashes every file below `root`, writes bundle.json and, with a key, bundle.json.sig.
+
+    Returns:
+        The full manifest.
+
+    Raises:
+        UserError: no reader would take the bundle; nothing is written then.
+    """
     for stale in (MANIFEST_FILE, SIGNATURE_FILE):
         (root / stale).unlink(missing_ok=True)
-    files = tuple(FileEntry(path, size, hash_file(root / path)) for path, size in walk_files(root).items())
+    files = tuple(FileEntry(path, size, sha256_of_file(root / path)) for path, size in walk_files(root).items())
     signer = None if private_key is None else SignatureEntry(signing.public_key_base64(private_key))
     sealed = dataclasses.replace(manifest, files=files, signature=signer)
     raw = serialise(sealed)
+    parse(raw, MANIFEST_FILE)
+    _check_references(sealed)
+    check_vectors(root, sealed)
     (root / MANIFEST_FILE).write_bytes(raw)
     if private_key is not None:
         (root / SIGNATURE_FILE).write_bytes(signing.sign(private_key, raw))
@@ -286,38 +275,29 @@ def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Mani
 def staged(final: Path) -> Iterator[Path]:
     """Gives an empty directory beside `final` that takes its place when the block ends well, and vanishes when it does not.
 
-    An existing bundle at `final` stays until the new one is complete.
+    An existing bundle at `final` stays until the new one is complete. Whoever makes the new one out of the old one uses `changing`.
 
     Raises:
-        UserError: the folder cannot be written (missing rights, full disk), or `final` exists and is not a bundle.
+        UserError: the folder cannot be written (missing rights, full disk), another process is writing the bundle, or `final` exists
+            and is not a bundle.
     """
     if final.exists() and not (final / MANIFEST_FILE).is_file():
         raise UserError(f"{str(final)!r} exists and is not a bundle; move it away or choose another --out")
-    scratch: Path | None = None
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-        scratch.chmod(0o755)
-        yield scratch
-        _swap(scratch, final)
-    except OSError as error:
-        where = error.filename if scratch is None and error.filename else final
-        raise UserError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with sole_writer(final), replacing_folder(final) as root:
+        yield root
 
 
-def _swap(scratch: Path, final: Path) -> None:
-    if not final.exists():
-        os.rename(scratch, final)
-        return
-    retired = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
-    os.rename(final, retired / "bundle")
-    try:
-        os.rename(scratch, final)
-    except OSError:
-        os.rename(retired / "bundle", final)
-        raise
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[tuple[Bundle, Path]]:
+    """Gives a checked bundle and an empty directory that takes its place when the block ends well; nobody else changes it meanwhile.
+
+    Raises:
+        UserError: it is no bundle directory or is damaged, another process is writing it, or the folder around it cannot be written.
+    """
+    if path.is_file():
+        raise UserError(f"{str(path)!r} is a zip; unpack it to change it")
+    if not path.is_dir():
+        raise UserError(f"bundle {str(path)!r} does not exist")
+    # Locked before it is read: what another process is about to add would be lost.
+    with sole_writer(path), open_bundle(path) as opened, replacing_folder(path) as root:
+        yield opened, root

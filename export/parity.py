@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from export.manifest import ParityEntry
+from textedit_core import psnr
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ IDENTICAL_DB = 200.0
 
 
 def psnr_db(reference: Tensor, candidate: Tensor) -> float:
-    """20 * log10(range / rmse) in dB, range = max - min of the reference; at most IDENTICAL_DB."""
+    """PSNR of a whole output in dB, with max - min of the reference as its range; at most IDENTICAL_DB."""
     spread = float(reference.max() - reference.min())
-    rmse = float((reference.double() - candidate.double()).square().mean().sqrt())
-    if rmse == 0.0:
-        return IDENTICAL_DB
-    return min(20.0 * math.log10(spread / rmse), IDENTICAL_DB) if spread > 0.0 else -IDENTICAL_DB
+    # A constant has no range, NaN neither: only the same is right.
+    if not spread > 0.0:
+        return IDENTICAL_DB if bool((reference == candidate).all()) else -IDENTICAL_DB
+    return min(float(psnr.psnr_db(reference.reshape(1, -1), candidate.reshape(1, -1), spread)), IDENTICAL_DB)
 
 
 def measure(run: Callable[[Tensor], Tensor], inputs: Sequence[Tensor], references: Sequence[Tensor], floor_db: float) -> ParityEntry:

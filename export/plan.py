@@ -14,6 +14,7 @@ from export.bundle import BUNDLE_SUFFIX
 from export.compute_units import require_units
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, graph_spec
 from textedit_core.errors import UsageError, UserError
+from textedit_core.names import require_model_name, require_prompt_id
 
 if TYPE_CHECKING:
     from textedit_core.checkpoints.store import Checkpoint
@@ -112,7 +113,7 @@ def plan(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
 def _plan(
     request: ExportRequest, checkpoint: Checkpoint, backend: Backend, prompts: tuple[str, ...], parts: tuple[GraphSpec, ...]
 ) -> Plan:
-    name, precision = checkpoint.config.name, backend.resolve_precision(request.precision)
+    name, precision = require_model_name(checkpoint.config.name), backend.resolve_precision(request.precision)
     estimates = {spec.part: estimated_bytes(checkpoint, spec.part, backend.precisions[precision]) for spec in parts}
     return Plan(
         backend=backend,
@@ -199,11 +200,11 @@ def chosen_prompts(checkpoint: Checkpoint, names: tuple[str, ...]) -> tuple[str,
     """The prompts to export, without repeats, in the order given.
 
     Raises:
-        UsageError: the checkpoint lacks one of them.
+        UsageError: the checkpoint lacks one of them, or its id is one that no bundle takes.
     """
     for name in names:
         checkpoint.prompt(name)
-    chosen = tuple(dict.fromkeys(names)) or tuple(checkpoint.prompts)
+    chosen = tuple(require_prompt_id(name) for name in dict.fromkeys(names) or checkpoint.prompts)
     if not chosen:
         raise UsageError(f"checkpoint {checkpoint.checkpoint_id} has no prompts; train an editor first")
     return chosen

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +20,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
+    {"names", "hashing", "psnr", "file_lock", "atomic"},
     {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts"},
     {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
@@ -53,6 +55,46 @@ def _imports_on_load(tree: ast.Module) -> Iterator[str]:
         for child in ast.walk(node)
     }
     yield from (name for name, node in _imports(tree) if id(node) not in inside | typing_only)
+
+
+def _import_graph() -> dict[str, set[str]]:
+    """Which module imports which, wherever the import stands: on loading, in a function, for type checkers alone."""
+    modules = {_dotted(path): path for path in _modules(*PACKAGES)}
+    graph = {}
+    for module, path in modules.items():
+        names = {name for name, _ in _imports(ast.parse(path.read_text("utf8")))}
+        # What is imported is a module, or a name in the module before the last dot.
+        imported = {name if name in modules else name.rpartition(".")[0] for name in names}
+        graph[module] = (imported & modules.keys()) - {module}
+    return graph
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _circles(graph: dict[str, set[str]]) -> list[str]:
+    """One path per circle, found one after the other; each is cut where it closes before the next is looked for."""
+    graph, found = {module: set(imported) for module, imported in graph.items()}, []
+    while True:
+        try:
+            graphlib.TopologicalSorter(graph).prepare()
+            return found
+        except graphlib.CycleError as error:
+            # Each module of the path is imported by the next one.
+            path = error.args[1]
+            found.append(" <- ".join(path))
+            graph[path[1]].discard(path[0])
+
+
+def test_no_imports_run_in_a_circle() -> None:
+    assert _circles(_import_graph()) == []
+
+
+def test_circles_are_named() -> None:
+    graph = {"a": {"b"}, "b": {"c"}, "c": {"a"}, "d": {"a", "e"}, "e": {"d"}}
+    assert {frozenset(circle.split(" <- ")) for circle in _circles(graph)} == {frozenset("abc"), frozenset("de")}
+    assert _circles({"a": {"b"}, "b": set()}) == []
 
 
 def _name(path: Path) -> str:

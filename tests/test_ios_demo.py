@@ -96,8 +96,9 @@ def test_the_settings_fit_what_the_bundles_need(project: XcodeProject) -> None:
 def test_the_app_looks_for_the_bundle_where_it_is_embedded(folder: Path) -> None:
     place = PROJECTS["ios"].place
     assert place.parent.as_posix() == "GalleryDemo/Embedded" and place.name == "model.textedit"
-    services = (folder / "App" / "EditorServices.swift").read_text("utf8")
-    assert 'forResource: "model", withExtension: "textedit", subdirectory: "Embedded"' in services
+    sources = "".join(path.read_text("utf8") for path in (folder / "App").glob("*.swift"))
+    for name in (place.stem, place.suffix.removeprefix("."), place.parent.name):
+        assert f'"{name}"' in sources
 
 
 def _catalogue(folder: Path, name: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from export import bundle
 from export.bundle import open_bundle, seal, staged, walk_files, write_zip
 from export.manifest import SIGNATURE_FILE
 from export.signing import load_private_key, load_public_key
+from tests.contracts.trust import write_manifest
 from tests.export.test_manifest import sample
 from textedit_core.errors import UserError
 
@@ -210,6 +211,7 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 def test_references_to_unlisted_parts_are_refused(folder: Path) -> None:
     (folder / "golden/w_plus.f32").unlink()
-    seal(folder, sample())
+    (folder / "bundle.json").unlink()
+    write_manifest(folder, sample())
     refused(folder, "golden case for 'encoder'")
     assert json.loads((folder / "bundle.json").read_text())["golden"]

@@ -115,7 +115,8 @@ def test_its_own_precisions_are_the_ones_that_are_offered(checkpoint: Checkpoint
 
 def test_without_a_loader_nothing_is_measured(checkpoint: Checkpoint, tmp_path: Path) -> None:
     blind = dataclasses.replace(TOY, load=None, proof="")
-    request = ExportRequest("toaster", ("smile",), checkpoint.directory, out=tmp_path, parity_faces=1, calibration_faces=1, backends=(blind,))
+    request = ExportRequest("toaster", ("smile",), checkpoint.directory, out=tmp_path, parity_faces=1, calibration_faces=1)
+    request = dataclasses.replace(request, backends=(blind,))
     with pytest.raises(UsageError, match="nothing on this machine runs Toy with Toy kernels"):
         export_bundles(request, quiet)
     ((path, manifest),) = export_bundles(dataclasses.replace(request, unproven=True), quiet)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from textedit_core.__main__ import main
+from textedit_core.__main__ import COMMANDS, main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 
 
@@ -26,7 +26,7 @@ def test_help_needs_no_heavy_import() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["render", "pack-assets", "train", "import", "judges", "evaluate", "release", "edit"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from textedit_core.atomic import replacing_folder, write_text
 from textedit_core.checkpoints.store import load_weights
 from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError, unknown_name
@@ -46,8 +45,6 @@ def train_judges(
     which: Which,
     loop: LoopConfig | None = None,
     config: JudgesConfig | None = None,
-    augmentation: AugmentationConfig | None = None,
-    identity: IdentityJudgeTraining | None = None,
 ) -> str:
     """Trains one judge on the dataset's train split, or resumes it, and returns why it stopped.
 
@@ -56,7 +53,7 @@ def train_judges(
         out: the run's folder; receives the judge's weights and a record of how they came about. Both judges may share it.
         which: "attributes" or "identity".
         loop: the pace; None takes `PACES[which]`.
-        config: sizes of the networks. With `augmentation` and `identity`, None takes the defaults.
+        config: sizes of the networks; None takes the defaults.
 
     Raises:
         UsageError: no judge has this name.
@@ -65,7 +62,7 @@ def train_judges(
     if which not in PACES:
         raise unknown_name("judge", which, list(PACES), "the judges are")
     pace, config = loop or PACES[which], config or JudgesConfig()
-    augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
+    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
     team = Team(choose_device(pace.device))
@@ -86,7 +83,7 @@ def train_judges(
         "people": faces.num_identities,
         "dataset": _dataset_card(data),
     }
-    _write_json(out / _RECORD.format(which=which), record)
+    write_text(out / _RECORD.format(which=which), _json(record))
     return reason
 
 
@@ -114,20 +111,10 @@ def release_judges(run_folder: Path, data: Path, out: Path) -> Judges:
     provenance: dict[str, Any] = {
         which: {key: value for key, value in record.items() if key != "config"} for which, record in records.items()
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with replacing_folder(out) as scratch:
         for name in (ATTRIBUTES_NAME, IDENTITY_NAME):
             shutil.copyfile(run_folder / name, scratch / name)
-        _write_json(scratch / INDEX_NAME, index_of(scratch, config, card, provenance))
-        if out.is_dir():
-            shutil.rmtree(out)
-        scratch.chmod(0o755)
-        os.replace(scratch, out)
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_text(scratch / INDEX_NAME, _json(index_of(scratch, config, card, provenance)))
     return open_judges(out)
 
 
@@ -152,12 +139,10 @@ def _read_record(run_folder: Path, which: Which) -> dict[str, Any]:
     try:
         return json.loads(path.read_text("utf8"))
     except FileNotFoundError:
-        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `train judge-{which}`") from None
+        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `judges train {which}`") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}; train the judge again") from None
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    scratch = path.with_suffix(".writing")
-    scratch.write_text(json.dumps(values, indent=1) + "\n", "utf8")
-    scratch.replace(path)
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1) + "\n"

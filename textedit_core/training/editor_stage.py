@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import re
 from pathlib import Path
 
 import torch
@@ -13,9 +12,10 @@ from torch import Tensor, nn
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
-from textedit_core.errors import UsageError, UserError
+from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs
+from textedit_core.names import require_prompt_id
 from textedit_core.perception.text_pairs import embed_prompt, other_texts
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import load_frozen
@@ -27,8 +27,6 @@ from textedit_core.training.loop import Player
 from textedit_core.training.prompt_space import with_neutral
 from textedit_core.training.strength import calibrated, calibration_rows
 
-# As bundle.json restricts it: ids become file names on phones.
-_PROMPT_ID = re.compile(r"[a-z0-9][a-z0-9_-]{0,63}")
 _SAMPLE_FACES = 8
 
 
@@ -36,11 +34,10 @@ def require_new_prompt(checkpoint: Checkpoint, prompt_id: str, replace: bool) ->
     """Refuses names that no bundle could hold, and to overwrite a trained prompt unasked.
 
     Raises:
-        UsageError: the name is not made of lower-case letters, digits, hyphens and underscores.
+        UsageError: the name is no prompt's id (`require_prompt_id`).
         UserError: the checkpoint has the prompt already and `replace` is off.
     """
-    if not _PROMPT_ID.fullmatch(prompt_id):
-        raise UsageError(f"prompt name {prompt_id!r}: use up to 64 lower-case letters, digits, - and _, e.g. --name oldglasses")
+    require_prompt_id(prompt_id)
     if prompt_id in checkpoint.prompts and not replace:
         raise UserError(f"checkpoint {str(checkpoint.directory)!r} has prompt {prompt_id!r} already; give --replace, or another --name")
 

@@ -135,7 +135,8 @@ def _in_turn(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterato
 
 def _silence() -> None:
     # Bars of several processes would overwrite each other; the driver shows one for all.
-    sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - open as long as the worker lives
+    # The file stays open as long as the worker lives.
+    sys.stdout = open(os.devnull, "w")
 
 
 def _in_processes(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterator[Report]:

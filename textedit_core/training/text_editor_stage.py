@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 import json
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from textedit_core.atomic import write_text
 from textedit_core.checkpoints.store import TEXT_EDITOR, Checkpoint, write_part
 from textedit_core.config import EditorTraining, TextEditorTraining, text_editor_config
 from textedit_core.editor import TextConditionedEditor
@@ -124,7 +124,7 @@ class TextEditorStage:
             "seen": {"texts": len(self.seen), "share": self._share(editor, self.pairs)},
             "unseen": {"texts": len(self.unseen), "share": self._share(editor, self.unseen_pairs)},
         }
-        _write_report(self.directory.parent / REPORT_NAME, self.report)
+        write_text(self.directory.parent / REPORT_NAME, json.dumps(self.report, indent=1) + "\n")
 
     @torch.no_grad()
     def _share(self, editor: TextConditionedEditor, pairs: TextPair) -> float:
@@ -146,9 +146,3 @@ def _embedded(clip: ClipModel, texts: tuple[EditText, ...]) -> TextPair:
 def _spread(count: int, wanted: int) -> Tensor:
     """Up to `wanted` rows of `count`, evenly spread, int64."""
     return torch.linspace(0, count - 1, min(wanted, count)).long()
-
-
-def _write_report(path: Path, report: dict[str, Any]) -> None:
-    scratch = path.with_suffix(".writing")
-    scratch.write_text(json.dumps(report, indent=1) + "\n", "utf8")
-    scratch.replace(path)

@@ -163,7 +163,7 @@ def test_failed_write_leaves_the_old_part(tiny_checkpoint: Checkpoint) -> None:
     with pytest.raises(AttributeError):
         save_weights({"weight": "not a tensor"}, path)  # type: ignore[dict-item]
     assert path.read_bytes() == before
-    assert not list(tiny_checkpoint.directory.glob(".writing-*"))
+    assert not list(tiny_checkpoint.directory.glob(".*"))
 
 
 def test_starting_in_a_folder_of_another_model_is_refused(tiny_checkpoint: Checkpoint) -> None:

@@ -85,7 +85,7 @@ def test_train_and_release_both(noise_dataset: Path, tiny_config: JudgesConfig, 
 
 
 def test_an_untrained_judge_cannot_be_released(noise_dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has no attributes judge yet; train it there"):
+    with pytest.raises(UserError, match="has no attributes judge yet; train it there with `judges train attributes`"):
         release_judges(tmp_path, noise_dataset, tmp_path / "judges")
 
 

@@ -123,7 +123,7 @@ def test_existing_prompt_needs_replace(tiny_checkpoint: Checkpoint) -> None:
     require_new_prompt(tiny_checkpoint, "smile", replace=True)
     require_new_prompt(tiny_checkpoint, "new", replace=False)
     for name in ("Old Glasses", "../smile", ""):
-        with pytest.raises(UsageError, match="use up to 64 lower-case letters"):
+        with pytest.raises(UsageError, match="cannot be a prompt's id; use 1 to 64 of a-z"):
             require_new_prompt(tiny_checkpoint, name, replace=False)
 
 

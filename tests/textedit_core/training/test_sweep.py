@@ -139,7 +139,7 @@ def test_list_of_prompts(tmp_path: Path) -> None:
         ("- {id: [", "cannot be read as YAML"),
         ("id: old", "holds no list of prompts; each entry is like"),
         ("- {text: an old man}", "entry 1: needs an id"),
-        ("- {id: ../up, text: up}", "entry 1: needs an id of letters"),
+        ("- {id: ../up, text: up}", "entry 1: '../up' cannot be a prompt's id; .* such as 'up'"),
         ("- {id: smile}\n- {id: smile}", "has the id 'smile' twice"),
         ("- {id: old}", "entry 1: prompt 'old' has no text"),
         ("- {id: old, text: 3}", "entry 1: text is a text, not 3"),

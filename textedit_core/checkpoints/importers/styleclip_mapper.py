@@ -61,7 +61,7 @@ def _config(table: KeyTable, options: dict[str, Any]) -> EditorConfig:
     group = "all" if kind == "single_mapper" else next((name for name, moves in on.items() if moves), "coarse")
     first = _network(group)
     w_dim = table.shape(f"{first}.1.weight")[0]
-    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())
     size = int(options.get("stylegan_size") or _DEFAULT_SIZE)
     num_ws = 2 * int(math.log2(size)) - 2
     return EditorConfig(num_ws=num_ws, w_dim=w_dim, hidden_dim=w_dim, num_blocks=layers, kind=kind, **on)
