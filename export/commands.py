@@ -102,7 +102,8 @@ def run_preview(options: Namespace) -> dict[str, Any]:
 
 def run_pack(options: Namespace) -> dict[str, Any]:
     """Packs a bundle."""
-    from export.bundle import open_bundle, write_zip
+    from export.bundle import open_bundle
+    from export.bundle_zip import write_zip
     from export.update import write_update
 
     if options.bundle.is_file():

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from export import bundle, manifest, parity
+from export import bundle, bundle_files, manifest, parity
 from export.attempts import Attempt, Choice, best_mix, layers_in_float, require_good
 from export.backends.backend import Job, Runner
 from export.cost import Cost, cost_of, write_costs
@@ -163,7 +163,7 @@ def _entry(each: Plan, spec: GraphSpec, made: Attempt, path: Path) -> manifest.P
         part=spec.part,
         file=spec.path(each.backend.suffix),
         precision=each.precision,
-        bytes=bundle.size_of(path),
+        bytes=bundle_files.size_of(path),
         input=spec.input,
         output=spec.output,
         parity=made.measured,

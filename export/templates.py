@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.bundle import walk_files
+from export.bundle_files import walk_files
 from export.constants import constant_value, is_constant
 
 if TYPE_CHECKING:

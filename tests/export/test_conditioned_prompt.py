@@ -16,7 +16,8 @@ from PIL import Image
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.backends import resolve_backends, target_names
-from export.bundle import open_bundle, seal, walk_files
+from export.bundle import open_bundle, seal
+from export.bundle_files import walk_files
 from export.bundle_pipeline import open_pipeline
 from export.cost import read_costs
 from export.fold import fold

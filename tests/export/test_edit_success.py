@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from export.attempts import Attempt, Choice, best_mix, require_good
 from export.backends import xnnpack
 from export.backends.lowered import Lowered
-from export.cost import Cost, edits_of, from_html, with_edits
+from export.cost import Cost, edits_of, read_costs, with_edits, write_costs
 from export.edit_success import NO_VERDICT, PICTURES, EditSuccess, EditTrial, PromptEdits, edit_trial, require_edits, shipped_judge
 from export.fold import fold
 from export.graphs import DECODER, example_input, graph_spec
@@ -249,14 +249,15 @@ def test_the_error_names_every_prompt_that_loses() -> None:
     require_edits("decoder", EditSuccess(rows[1:2], {"laughing": NO_VERDICT}), "Try again")
 
 
-def test_the_report_has_a_table_and_the_reasons() -> None:
+def test_the_report_has_a_table_and_the_reasons(tmp_path: Path) -> None:
     edits = {"judged": [COUNT], "not_judged": {"laughing": "no <verdict>", "black_hair": "no <verdict>", "old": "other"}}
     cost = Cost("decoder", {}, 1, 1, 1, mix=MIX, edits=edits)
     page = cost_section((cost,))
     assert "<td><b>smile</b></td><td>24</td><td>23</td><td>22</td><td>0</td>" in page
     assert "Edit success not judged for laughing, black_hair, PSNR alone decides: no &lt;verdict&gt;." in page
     assert "Edit success not judged for old, PSNR alone decides: other." in page
-    assert from_html(page) == (cost,)
+    write_costs(tmp_path, (cost,))
+    assert read_costs(tmp_path) == (cost,)
     # Where nothing was judged there is no empty table; a part that is no decoder has neither.
     alone = cost_section((dataclasses.replace(cost, edits={"judged": [], "not_judged": {"old": "other"}}),))
     assert "done, fp32" not in alone and "not judged for old" in alone

@@ -20,7 +20,8 @@ from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.backends import onnx, resolve_backends, target_names
 from export.backends.backend import Precision
-from export.bundle import open_bundle, walk_files
+from export.bundle import open_bundle
+from export.bundle_files import walk_files
 from export.cost import read_costs
 from export.networks import load
 from export.pipeline import export_bundles

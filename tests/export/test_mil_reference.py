@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from export.backends import coreml, static_int8
 from export.backends.backend import Job
-from export.bundle import size_of
+from export.bundle_files import size_of
 from export.fold import fold
 from export.graphs import GraphSpec, TensorSpec
 from export.mil_reference import OPERATIONS, MilProgram
