@@ -21,10 +21,10 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"names", "hashing", "psnr", "file_lock", "atomic"},
-    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts"},
+    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts", "face_networks"},
     {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
-    {"training", "face_editor"},
+    {"training", "open_networks", "face_editor"},
     {"judges"},
     {"evaluation"},
     {"release"},
