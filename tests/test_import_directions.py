@@ -19,8 +19,9 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
-    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts"},
-    {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
+    {"pixels", "latents", "alignment", "html_page"},
+    {"decoder", "encoder", "editor", "prompts", "reference_prompts", "perception"},
+    {"config"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "face_editor"},
     {"judges"},

@@ -17,8 +17,9 @@ from export.parity import psnr_db
 from export.parts import reference_outputs
 from export.targets import PARITY_FLOOR_DB
 from tests.export.networks import stirred
-from textedit_core.config import DecoderConfig, stylegan2
+from textedit_core.config import stylegan2
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 
 # Random weights of unit size make activations of about 1, so that this limit cuts many of them.
 LIMIT = 0.5

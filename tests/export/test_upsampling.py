@@ -11,8 +11,8 @@ from export.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION
 from export.lowering.executorch_backend import xnnpack_form
 from export.rewrites.upsampling import filters_as_phases, phases, transposed_as_phases
 from tests.export.networks import stirred
-from textedit_core.config import DecoderConfig
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import FIRUpsample, ModulatedConv2d
 
 

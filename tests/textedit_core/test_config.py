@@ -8,7 +8,8 @@ import pytest
 
 from textedit_core.config import PRESETS, model_config_from_dict, preset, stylegan2, to_dict
 from textedit_core.errors import UsageError, UserError
-from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
+from textedit_core.training.editor_recipe import EDITOR_RECIPES
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))

@@ -9,7 +9,9 @@ from textedit_core.alignment import FFHQ_CROP
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.editor_fit import fit_editor
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.config import EditorConfig, EncoderConfig, ModelConfig
+from textedit_core.config import ModelConfig
+from textedit_core.editor.config import EditorConfig
+from textedit_core.encoder.config import EncoderConfig
 from textedit_core.errors import UsageError, UserError
 from textedit_core.pixels import PixelSpec
 

@@ -13,7 +13,6 @@ from typing import Any
 import torch
 
 from textedit_core.checkpoints.store import load_weights
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.judges.config import PACES, AugmentationConfig, IdentityJudgeTraining, JudgesConfig, Which
 from textedit_core.judges.measurement import measure_judges
@@ -33,6 +32,7 @@ from textedit_core.synthetic.attributes import STYLES
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, choose_device
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 
 _RECORD = "{which}.json"
 # What may change between a run and its continuation.
@@ -152,7 +152,7 @@ def _read_record(run_folder: Path, which: Which) -> dict[str, Any]:
     try:
         return json.loads(path.read_text("utf8"))
     except FileNotFoundError:
-        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `train judge-{which}`") from None
+        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with: judges train {which}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}; train the judge again") from None
 

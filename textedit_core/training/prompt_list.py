@@ -9,9 +9,10 @@ from typing import Any
 
 import yaml
 
-from textedit_core.config import EditorTraining, Prompt
 from textedit_core.errors import UserError
-from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
+from textedit_core.prompts import Prompt
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
+from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
 
 _ID = re.compile(r"[A-Za-z0-9_-]+")
 _KEYS = {"id", "text", "neutral_text", "wordings", "neutral_wordings", "names", "recipe"}
