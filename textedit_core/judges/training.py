@@ -31,7 +31,7 @@ from textedit_core.judges.store import (
 from textedit_core.synthetic.attributes import STYLES
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, choose_device
-from textedit_core.training.loop import run
+from textedit_core.training.loop import Stage, run
 from textedit_core.training.pace import LoopConfig
 
 _RECORD = "{which}.json"
@@ -46,8 +46,6 @@ def train_judges(
     which: Which,
     loop: LoopConfig | None = None,
     config: JudgesConfig | None = None,
-    augmentation: AugmentationConfig | None = None,
-    identity: IdentityJudgeTraining | None = None,
 ) -> str:
     """Trains one judge on the dataset's train split, or resumes it, and returns why it stopped.
 
@@ -56,7 +54,7 @@ def train_judges(
         out: the run's folder; receives the judge's weights and a record of how they came about. Both judges may share it.
         which: "attributes" or "identity".
         loop: the pace; None takes `PACES[which]`.
-        config: sizes of the networks. With `augmentation` and `identity`, None takes the defaults.
+        config: sizes of the networks; None takes the defaults.
 
     Raises:
         UsageError: no judge has this name.
@@ -65,18 +63,10 @@ def train_judges(
     if which not in PACES:
         raise unknown_name("judge", which, list(PACES), "the judges are")
     pace, config = loop or PACES[which], config or JudgesConfig()
-    augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
     team = Team(choose_device(pace.device))
-    stage: AttributeJudgeStage | IdentityJudgeStage
-    if which == "attributes":
-        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device)
-    else:
-        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device)
-    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
-    if which == "identity":
-        recipe["identity"] = dataclasses.asdict(identity)
+    stage, recipe = _stage(which, config, faces, pace, out, team)
     reason = run(stage, pace, out, team, _settings(recipe, len(faces)))
     record = {
         "config": dataclasses.asdict(config)[which],
@@ -88,6 +78,18 @@ def train_judges(
     }
     _write_json(out / _RECORD.format(which=which), record)
     return reason
+
+
+def _stage(
+    which: Which, config: JudgesConfig, faces: FaceDataset, pace: LoopConfig, out: Path, team: Team
+) -> tuple[Stage, dict[str, dict[str, Any]]]:
+    """One judge's stage, and the recipe by which it is trained."""
+    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
+    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
+    if which == "attributes":
+        return AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device), recipe
+    recipe["identity"] = dataclasses.asdict(identity)
+    return IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device), recipe
 
 
 def _settings(recipe: dict[str, dict[str, Any]], images: int) -> dict[str, Any]:

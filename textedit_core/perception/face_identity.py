@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
             projection = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)
 
 

@@ -1,4 +1,4 @@
-"""Plain photographs: opened and split, encoder and decoder trained from them alone, and an editor on top of borrowed judges."""
+"""Plain photographs: opened and split, encoder and decoder trained from them alone, and an editor on borrowed perception networks."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_training_brings_the_picture_nearer(photo_folder: Path, tmp_path: Path) 
     assert error(160) < error(8)
 
 
-def test_editor_on_photographs_with_judges_from_elsewhere(
+def test_editor_on_photographs_with_perception_networks_from_elsewhere(
     photo_folder: Path, tmp_path: Path, tiny_checkpoint_factory: Callable[[Path], Checkpoint]
 ) -> None:
     tiny_checkpoint_factory(tmp_path / "checkpoint")
