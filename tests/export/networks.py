@@ -14,12 +14,14 @@ from torch import Tensor, nn
 from export.backends.backend import Job
 from export.graphs import GraphSpec, TensorSpec
 from textedit_core.checkpoints.store import TEXT_EDITOR, TOKENIZER_NAME, Checkpoint, write_index, write_part
-from textedit_core.config import ModelConfig, Prompt, text_editor_config, tiny
+from textedit_core.config import ModelConfig, tiny
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.editor.config import text_editor_config
 from textedit_core.encoder import Encoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 
 PROMPTS = ("child", "smile")
 # Calibrations far apart: the vectors' lengths have to arrive.

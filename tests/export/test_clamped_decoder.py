@@ -15,8 +15,9 @@ from export.fold import fold
 from export.graphs import DECODER, graph_spec
 from export.parity import psnr_db
 from tests.export.networks import stirred
-from textedit_core.config import DecoderConfig, stylegan2
+from textedit_core.config import stylegan2
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 
 # Random weights of unit size make activations of about 1, so that this limit cuts many of them.
 LIMIT = 0.5

@@ -15,8 +15,8 @@ from export.backends import xnnpack
 from export.fold import fold
 from export.precision import Int8Simulation, keep_in_float, observe
 from tests.export.networks import job, stirred
-from textedit_core.config import DecoderConfig
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import FIRUpsample
 
 # Two up-samplings of StyleGAN2, enough for each kind of layer.

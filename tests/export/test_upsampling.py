@@ -11,8 +11,8 @@ from export.fold import fold
 from export.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION
 from export.rewrites.upsampling import filters_as_phases, phases, transposed_as_phases
 from tests.export.networks import job, stirred
-from textedit_core.config import DecoderConfig
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import FIRUpsample, ModulatedConv2d
 
 

@@ -8,10 +8,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.config import EncoderConfig
 from textedit_core.decoder.layers import EqualizedLinear
-from textedit_core.encoder import Encoder
-from textedit_core.errors import unknown_name
+from textedit_core.encoder.config import EncoderConfig
 from textedit_core.perception.ir_se50 import BLOCKS, ir_se50_body
 
 # The slope of torch's leaky ReLU where none is given.
@@ -82,17 +80,3 @@ class PyramidEncoder(nn.Module):
 
 def _enlarged(x: Tensor, side: int) -> Tensor:
     return F.interpolate(x, size=(side, side), mode="bilinear", align_corners=True)
-
-
-ENCODERS: dict[str, type[Encoder] | type[PyramidEncoder]] = {"compact": Encoder, "e4e": PyramidEncoder, "psp": PyramidEncoder}
-
-
-def build_encoder(config: EncoderConfig) -> Encoder | PyramidEncoder:
-    """Builds the encoder that `config.kind` names.
-
-    Raises:
-        UsageError: the kind is unknown.
-    """
-    if config.kind not in ENCODERS:
-        raise unknown_name("encoder", config.kind, list(ENCODERS), "the encoders are")
-    return ENCODERS[config.kind](config)

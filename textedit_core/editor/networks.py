@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.config import EditorConfig
 from textedit_core.decoder.layers import EqualizedLinear, pixel_norm, scaled_leaky_relu
+from textedit_core.editor.config import EditorConfig
 from textedit_core.errors import unknown_name
 from textedit_core.latents import level_groups
 

@@ -6,7 +6,7 @@ import timm
 import torch
 from torch import Tensor, nn
 
-from textedit_core.config import EncoderConfig
+from textedit_core.encoder.config import EncoderConfig
 
 
 class Encoder(nn.Module):

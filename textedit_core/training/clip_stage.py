@@ -1,30 +1,31 @@
-"""Stages of the training-only networks: the text-image model and the identity net."""
+"""The clip stage: images and captions meet in one space."""
 
 from __future__ import annotations
-
-from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import TOKENIZER_NAME, Checkpoint, write_part
-from textedit_core.config import ClipTraining, IdentityTraining, ModelConfig
+from textedit_core.config import ModelConfig
 from textedit_core.errors import UserError
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import ArcFaceHead, IdentityNet
 from textedit_core.perception.tokenizer import PromptTokenizer
 from textedit_core.training.augmentation import augmented
-from textedit_core.training.data import FaceDataset
+from textedit_core.training.data import FaceDataset, require_several_people
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.image_source import ImageSource
-from textedit_core.training.loop import Player
+from textedit_core.training.loop import Player, Stage
+from textedit_core.training.pace import LoopConfig
+from textedit_core.training.stage_spec import StageRun, StageSpec, clip_size
 
 # Unit embeddings are too short for confident readings by weights of ordinary size.
 EMBEDDING_SCALE = 10.0
+# How many views of each person share a batch.
+VIEWS_PER_PERSON = 4
 
 
-class ClipStage:
+class ClipStage(Stage):
     """Trains the text-image model on the captions that the renderer wrote (symmetric InfoNCE).
 
     A batch holds several views of each person, so that hair, sex and eyes tell nothing apart and the network has to look at age, mood
@@ -45,20 +46,16 @@ class ClipStage:
 
     name = "clip"
 
-    def __init__(
-        self, model: ModelConfig, recipe: ClipTraining, data: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
-    ) -> None:
+    def __init__(self, model: ModelConfig, data: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO) -> None:
         self.batch_size, self.team, self.directory = batch_size, team, checkpoint.directory
-        self.views = recipe.views_per_person
         self.images = ImageSource(data, team.device)
         self.rows_of = [torch.nonzero(data.identities == person).flatten() for person in range(data.num_identities)]
-        _require_several_people(data, self.name)
+        require_several_people(data, self.name)
         self.captions = [label["captions"] for label in data.labels]
         self.captions_per_image = min(len(captions) for captions in self.captions)
         if not self.captions_per_image:
             raise UserError(f"{str(data.folder)!r} has images without captions; the clip stage needs one for each, render them again")
         self.clip = _started_clip(model, data, checkpoint).to(team.device, memory_format=torch.channels_last)
-        self.attribute_weight = recipe.attribute_weight
         self.attributes = standardised_attributes(data).to(team.device)
         self.attribute_head = nn.Linear(model.clip.embed_dim, self.attributes.shape[1])
         networks = nn.ModuleDict({"clip": self.clip, "attributes": self.attribute_head})
@@ -66,7 +63,7 @@ class ClipStage:
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         rows = self._rows_of_some_people(generator)
-        own = self.team.share(rows)
+        own = self.team.shard(rows)
         images = augmented(self.images(own), generator, self.team)
         part = self.clip.encode_image(images.contiguous(memory_format=torch.channels_last))
         embeddings = self.team.gather(part)
@@ -78,7 +75,7 @@ class ClipStage:
             contrasts.append(self.clip.embedding_loss(embeddings, embedded, texts))
             said.append(self._misread(embedded, rows))
         terms = {"contrastive": torch.stack(contrasts).mean(), "attributes": self._misread(part, own), "said": torch.stack(said).mean()}
-        loss = terms["contrastive"] + self.attribute_weight * (terms["attributes"] + terms["said"])
+        loss = terms["contrastive"] + (terms["attributes"] + terms["said"])
         return {"loss": loss, **{name: term.detach() for name, term in terms.items()}}
 
     def _misread(self, embeddings: Tensor, rows: Tensor) -> Tensor:
@@ -86,13 +83,10 @@ class ClipStage:
         return F.mse_loss(self.attribute_head(EMBEDDING_SCALE * embeddings).float(), self.attributes[rows.to(self.team.device)])
 
     def _rows_of_some_people(self, generator: torch.Generator) -> Tensor:
-        people = torch.randint(len(self.rows_of), (-(-self.batch_size // self.views),), generator=generator)
-        picks = torch.randint(1 << 30, (len(people), self.views), generator=generator)
+        people = torch.randint(len(self.rows_of), (-(-self.batch_size // VIEWS_PER_PERSON),), generator=generator)
+        picks = torch.randint(1 << 30, (len(people), VIEWS_PER_PERSON), generator=generator)
         rows = [self.rows_of[person][pick % len(self.rows_of[person])] for person, pick in zip(people.tolist(), picks, strict=True)]
         return torch.cat(rows)[: self.batch_size]
-
-    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        return None
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         networks = averaged["clip"]
@@ -122,39 +116,14 @@ def standardised_attributes(data: FaceDataset) -> Tensor:
     return (table - table.mean(0)) / table.std(0).clamp(min=1e-6)
 
 
-class IdentityStage:
-    """Trains the identity net on the renderer's identities with the ArcFace margin; every style and age of a person is one class.
-
-    Raises:
-        UserError: the images are all of one person.
-    """
-
-    name = "identity"
-
-    def __init__(
-        self, model: ModelConfig, recipe: IdentityTraining, data: FaceDataset, batch_size: int, checkpoint: Path, team: Team = SOLO
-    ) -> None:
-        self.batch_size, self.team, self.checkpoint = batch_size, team, checkpoint
-        _require_several_people(data, self.name)
-        self.images, self.identities = ImageSource(data, team.device), data.identities.to(team.device)
-        self.net = IdentityNet(model.identity).to(team.device, memory_format=torch.channels_last)
-        self.head = ArcFaceHead(model.identity.embed_dim, data.num_identities, recipe.scale, recipe.margin)
-        self.players = [Player("identity", nn.ModuleList([self.net, self.head]), self._losses)]
-
-    def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        rows = self.team.share(torch.randint(len(self.identities), (self.batch_size,), generator=generator))
-        images = augmented(self.images(rows), generator, self.team).contiguous(memory_format=torch.channels_last)
-        return {"loss": self.head.loss(self.net.embed(images), self.identities[rows.to(self.team.device)])}
-
-    def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
-        return None
-
-    def finish(self, averaged: dict[str, nn.Module]) -> None:
-        modules = averaged["identity"]
-        assert isinstance(modules, nn.ModuleList)
-        write_part(self.checkpoint, "identity", modules[0])
+def _build(run: StageRun) -> ClipStage:
+    return ClipStage(run.model, run.data, run.batch_size, run.checkpoint, run.team)
 
 
-def _require_several_people(data: FaceDataset, stage: str) -> None:
-    if data.num_identities < 2:
-        raise UserError(f"{str(data.folder)!r} shows {data.num_identities} person; the {stage} stage tells people apart, render more")
+STAGE = StageSpec(
+    name="clip",
+    trains="the CLIP model (text and image encoder): images and their captions",
+    pace=LoopConfig(64_000, batch_size=64, learning_rate=1e-3, matrix_rate=1e-2, warmup_images=4000, ema_half_life_images=4000),
+    build=_build,
+    image_size=clip_size,
+)

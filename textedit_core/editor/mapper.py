@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 from torch import Tensor, nn
 
-from textedit_core.config import EditorConfig
 from textedit_core.decoder.layers import EqualizedLinear, scaled_leaky_relu
-from textedit_core.editor import LatentEditor, PromptEditor, present_groups
-from textedit_core.errors import unknown_name
+from textedit_core.editor.config import EditorConfig
+from textedit_core.editor.networks import LatentEditor, present_groups
 
 # StyleCLIP moves by a tenth of what its mapper answers, in training and inference alike.
 MAPPER_STEP = 0.1
@@ -81,22 +78,3 @@ class DirectionEditor(LatentEditor):
     def forward(self, w_plus: Tensor) -> Tensor:
         # A graph whose answer does not read its input is none that a backend takes.
         return w_plus * 0.0 + self.direction
-
-
-EDITORS: dict[str, Callable[[EditorConfig], LatentEditor]] = {
-    "residual": PromptEditor,
-    "levels_mapper": LevelsMapper,
-    "single_mapper": SingleMapper,
-    "direction": DirectionEditor,
-}
-
-
-def build_editor(config: EditorConfig) -> LatentEditor:
-    """Builds the editor that `config.kind` names.
-
-    Raises:
-        UsageError: the kind is unknown.
-    """
-    if config.kind not in EDITORS:
-        raise unknown_name("editor", config.kind, list(EDITORS), "the editors are")
-    return EDITORS[config.kind](config)
