@@ -15,14 +15,14 @@ from export.fold import fold
 from export.graphs import DECODER, graph_spec
 from export.parity import psnr_db
 from tests.export.networks import stirred
-from textedit_core.config import stylegan2
+from textedit_core.config import around_decoder, stylegan2
 from textedit_core.decoder import build_decoder
 from textedit_core.decoder.config import DecoderConfig
 
 # Random weights of unit size make activations of about 1, so that this limit cuts many of them.
 LIMIT = 0.5
 CONFIG = DecoderConfig("stylegan2", 32, 16, ((4, 12), (8, 12), (16, 8), (32, 8)), clamp=LIMIT)
-SPEC = graph_spec(DECODER, dataclasses.replace(stylegan2(32), decoder=CONFIG))
+SPEC = graph_spec(DECODER, around_decoder("clamped", CONFIG, stylegan2(32).encoder, stylegan2(32).editor))
 
 
 def _decoder(config: DecoderConfig = CONFIG) -> nn.Module:
