@@ -22,11 +22,17 @@ def constant_value(graph_module: fx.GraphModule, node: fx.Node) -> Tensor:
 
 
 def insert_constant(graph_module: fx.GraphModule, before: fx.Node, name: str, value: Tensor) -> fx.Node:
-    """Stores `value` as a new buffer and returns a node that reads it, placed ahead of `before`."""
-    stem = re.sub(r"_folded(_\d+)?$", "", name)
-    unique, count = f"{stem}_folded", 1
+    """Stores `value` as a new buffer and returns a node that reads it, placed ahead of `before`.
+
+    A constant that is made from `x` is called `x_folded`, one that is made from that `x_folded_1`, and so on, so that names do not
+    depend on which of the earlier ones are still there.
+    """
+    found = re.fullmatch(r"(.*?)_folded(?:_(\d+))?", name)
+    stem, count = (name, 0) if found is None else (found[1], int(found[2] or 0) + 1)
+    unique = f"{stem}_folded" if count == 0 else f"{stem}_folded_{count}"
     while hasattr(graph_module, unique):
-        unique, count = f"{stem}_folded_{count}", count + 1
+        count += 1
+        unique = f"{stem}_folded_{count}"
     graph_module.register_buffer(unique, value.detach().clone().contiguous())
     with graph_module.graph.inserting_before(before):
         node = graph_module.graph.get_attr(unique)

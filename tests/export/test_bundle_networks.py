@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from export.bundle import write_zip
+from export.bundle_zip import write_zip
 from export.bundle_networks import open_networks
 from export.manifest import MANIFEST_FILE
 from textedit_core.checkpoints.networks import CheckpointNetworks
