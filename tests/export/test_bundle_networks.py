@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from export.bundle_zip import write_zip
 from export.bundle_networks import open_networks
+from export.bundle_zip import write_zip
 from export.manifest import MANIFEST_FILE
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint
