@@ -48,6 +48,40 @@ def measure(run: Callable[[Tensor], Tensor], inputs: Sequence[Tensor], reference
     return ParityEntry(round(psnr_db(reference, candidate), 2), floor_db, float(f"{worst:.3g}"), len(outputs))
 
 
+def measure_batches(
+    run: Callable[[Tensor], Tensor],
+    inputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    floor_db: float,
+    batch_sizes: Sequence[int],
+    label: str,
+) -> ParityEntry:
+    """As `measure`, after every batch size above 1 has reached the floor too.
+
+    Args:
+        run: the loaded artifact.
+        inputs: float32 inputs of batch size 1.
+        references: the fp32 network's outputs, one per input.
+        floor_db: recorded beside the result.
+        batch_sizes: how many inputs the artifact takes at once, ascending from 1.
+        label: its name in errors.
+
+    Raises:
+        UserError: an output is not finite, or several faces at once are below the floor.
+    """
+    for size in batch_sizes[1:]:
+        require(f"{label} at batch size {size}", measure(run, _batched(inputs, size), _batched(references, size), floor_db))
+    return measure(run, inputs, references, floor_db)
+
+
+def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Every value once at least, in batches of one size; the last is filled up from the front."""
+    import torch
+
+    starts = range(0, len(values), size)
+    return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
+
+
 def require(part: str, parity: ParityEntry) -> None:
     """Refuses an artifact below its floor.
 

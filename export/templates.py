@@ -15,13 +15,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.bundle import walk_files
-from export.rewrites.constants import constant_value, is_constant
+from export.bundle_files import walk_files
+from export.constants import constant_value, is_constant
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
 
-    from export.lowering.result import Lowered
+    from export.backends.lowered import Lowered
 
 # Bytes by path inside a package; a single file has the empty path.
 Files = dict[str, bytes]
@@ -202,13 +202,13 @@ def _transposed(encode: Encoding) -> Encoding:
 
 
 def _as_int8(value: Tensor) -> bytes | None:
-    from export.lowering.static_int8 import weight_as_int8
+    from export.backends.static_int8 import weight_as_int8
 
     return _bytes(weight_as_int8(value)[0]) if _is_matrix(value) else None
 
 
 def _as_scales(value: Tensor) -> bytes | None:
-    from export.lowering.static_int8 import weight_as_int8
+    from export.backends.static_int8 import weight_as_int8
 
     return _bytes(weight_as_int8(value)[1]) if _is_matrix(value) else None
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from export.bundle import Bundle, changing, open_bundle, read_manifest, unpacked, walk_files, write_zip
+from export.bundle import Bundle, changing, open_bundle, read_manifest, unpacked
+from export.bundle_files import walk_files
+from export.bundle_zip import write_zip
 from export.manifest import Manifest
 from textedit_core.errors import UserError
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pbxproj import XcodeProject
 
+from export.backends import coreml
 from export.embed import PROJECTS
-from export.targets import TARGETS
 
 # Where SwiftUI takes a text that it looks up in the catalogue; the first argument is the key.
 _TEXTS = (
@@ -87,7 +87,7 @@ def test_the_scheme_is_of_the_projects_target(project: XcodeProject, folder: Pat
 def test_the_settings_fit_what_the_bundles_need(project: XcodeProject) -> None:
     settings = _settings(project)
     (oldest,) = settings["IPHONEOS_DEPLOYMENT_TARGET"]
-    assert float(oldest) >= float(TARGETS["ios"].min_os.removeprefix("iOS "))
+    assert float(oldest) >= float(coreml.BACKEND.min_os.removeprefix("iOS "))
     assert settings["SWIFT_VERSION"] == {"6.0"}
     # Anything that rewrote the golden picture on the way into the app would break its hash.
     assert settings["COMPRESS_PNG_FILES"] == {"NO"}

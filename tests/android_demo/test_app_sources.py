@@ -13,8 +13,8 @@ import pytest
 import tree_sitter_kotlin
 from tree_sitter import Language, Node, Parser
 
+from export.backends import xnnpack
 from export.embed import PROJECTS
-from export.targets import TARGETS
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -166,13 +166,13 @@ def test_the_catalogue_is_complete_and_nothing_in_it_is_idle() -> None:
 
 
 def test_the_app_runs_the_executorch_that_its_files_are_made_with() -> None:
-    made_with = next(line for line in requires("textedit") or [] if line.startswith(TARGETS["android"].package))
+    made_with = next(line for line in requires("textedit") or [] if line.startswith(xnnpack.BACKEND.package))
     wanted = made_with.split("~=")[1].split(";")[0].split(".")[:2]
     assert catalogue()["versions"]["executorch"].split(".")[:2] == wanted
 
 
 def test_the_oldest_system_is_the_one_that_bundles_name() -> None:
-    assert f"(API {catalogue()['versions']['min-sdk']})" in TARGETS["android"].min_os
+    assert f"(API {catalogue()['versions']['min-sdk']})" in xnnpack.BACKEND.min_os
 
 
 def test_the_app_looks_for_its_bundle_where_the_exporter_puts_it() -> None:

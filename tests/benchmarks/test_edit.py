@@ -14,7 +14,8 @@ from benchmarks.edit_path import EditPath, bundle_files
 from benchmarks.request import EditRequest
 from benchmarks.results import validate
 from export.bundle import open_bundle
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError, UserError
@@ -47,19 +48,19 @@ def test_an_edit_is_what_the_parts_make_together(exported: tuple[Path, Checkpoin
         path = EditPath(bundle_files(bundle, "smile"), 1)
         image = torch.rand(1, 3, 32, 32)
         w_plus = path.encode(image)
-        expected = path.decode(w_plus + path.edit(w_plus))
+        expected = path.decode(w_plus + path.delta(w_plus))
         torch.testing.assert_close(path.full(image), expected)
 
 
 def test_a_prompt_that_is_a_vector_is_edited_with_its_text(tmp_path: Path) -> None:
     checkpoint = write_text_checkpoint(tmp_path / "checkpoint")
     order = ExportRequest("onnx", ("sketch", "drawn"), checkpoint.directory, "fp32", tmp_path, parity_faces=1, calibration_faces=1)
-    ((exported, _),) = export(order, lambda target, stage, part: None)
+    ((exported, _),) = export_bundles(order, lambda target, stage, part: None)
     with open_bundle(exported) as bundle:
         sketch, drawn = (EditPath(bundle_files(bundle, prompt), 1) for prompt in ("sketch", "drawn"))
         w_plus = torch.randn(1, 6, 16)
-        assert sketch.edit(w_plus).shape == w_plus.shape
-        assert not torch.allclose(sketch.edit(w_plus), drawn.edit(w_plus))
+        assert sketch.delta(w_plus).shape == w_plus.shape
+        assert not torch.allclose(sketch.delta(w_plus), drawn.delta(w_plus))
 
 
 def test_memory_that_cannot_be_counted_is_absent(exported: tuple[Path, Checkpoint], monkeypatch: pytest.MonkeyPatch) -> None:

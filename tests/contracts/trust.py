@@ -17,7 +17,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from export.bundle import open_bundle, walk_files
+from export.bundle import open_bundle
+from export.bundle_files import walk_files
 from export.manifest import MANIFEST_FILE, SIGNATURE_FILE, FileEntry, GoldenCase, Manifest, SignatureEntry, serialise
 from export.signing import check_signature, public_key_base64, sign
 from export.update import apply_update

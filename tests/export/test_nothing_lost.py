@@ -11,7 +11,8 @@ import pytest
 
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
-from export.bundle import changing, open_bundle, seal, staged, walk_files
+from export.bundle import changing, open_bundle, seal, staged
+from export.bundle_files import walk_files
 from export.update import apply_update
 from tests.export.networks import quiet
 from tests.export.test_manifest import sample

@@ -15,28 +15,20 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from textedit_core.atomic import replacing_file, write_text
-from textedit_core.config import (
-    ModelConfig,
-    Prompt,
-    model_config_from_dict,
-    prompt_editor_config,
-    prompt_from_dict,
-    text_editor_config,
-    to_dict,
-)
+from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.e4e_encoder import PyramidEncoder, build_encoder
-from textedit_core.editor import LatentEditor, TextConditionedEditor
-from textedit_core.encoder import Encoder
+from textedit_core.editor import LatentEditor, TextConditionedEditor, build_editor
+from textedit_core.editor.config import prompt_editor_config, text_editor_config
+from textedit_core.encoder import Encoder, PyramidEncoder, build_encoder
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.hashing import sha256_of, sha256_of_file
-from textedit_core.mapper_editor import build_editor
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet, build_identity
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.open_clip_model import OpenClipModel
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt, prompt_from_dict
 
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoint.json"
@@ -111,10 +103,6 @@ class Checkpoint:
     def load_latents(self) -> Tensor:
         """Imported latents of real photos, w_plus float32 [N,L,D]."""
         return load_file(str(self.verified(f"{LATENTS}.safetensors")))["w_plus"]
-
-    def load_w_avg(self) -> Tensor:
-        """The average latent that came with an imported generator, float32 [D] or [L,D]."""
-        return load_file(str(self.verified(f"{LATENT_AVERAGE}.safetensors")))["w_avg"]
 
     def prompt(self, prompt_id: str) -> Prompt:
         """Looks a prompt up by its id; raises UsageError naming those that exist."""

@@ -12,7 +12,6 @@ import torch
 
 from textedit_core.atomic import replacing_folder, write_text
 from textedit_core.checkpoints.store import load_weights
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.judges.config import PACES, AugmentationConfig, IdentityJudgeTraining, JudgesConfig, Which
 from textedit_core.judges.measurement import measure_judges
@@ -31,7 +30,8 @@ from textedit_core.judges.store import (
 from textedit_core.synthetic.attributes import STYLES
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, choose_device
-from textedit_core.training.loop import run
+from textedit_core.training.loop import Stage, run
+from textedit_core.training.pace import LoopConfig
 
 _RECORD = "{which}.json"
 # What may change between a run and its continuation.
@@ -62,18 +62,10 @@ def train_judges(
     if which not in PACES:
         raise unknown_name("judge", which, list(PACES), "the judges are")
     pace, config = loop or PACES[which], config or JudgesConfig()
-    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
     team = Team(choose_device(pace.device))
-    stage: AttributeJudgeStage | IdentityJudgeStage
-    if which == "attributes":
-        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device)
-    else:
-        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device)
-    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
-    if which == "identity":
-        recipe["identity"] = dataclasses.asdict(identity)
+    stage, recipe = _stage(which, config, faces, pace, out, team)
     reason = run(stage, pace, out, team, _settings(recipe, len(faces)))
     record = {
         "config": dataclasses.asdict(config)[which],
@@ -85,6 +77,18 @@ def train_judges(
     }
     write_text(out / _RECORD.format(which=which), _json(record))
     return reason
+
+
+def _stage(
+    which: Which, config: JudgesConfig, faces: FaceDataset, pace: LoopConfig, out: Path, team: Team
+) -> tuple[Stage, dict[str, dict[str, Any]]]:
+    """One judge's stage, and the recipe by which it is trained."""
+    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
+    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
+    if which == "attributes":
+        return AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device), recipe
+    recipe["identity"] = dataclasses.asdict(identity)
+    return IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device), recipe
 
 
 def _settings(recipe: dict[str, dict[str, Any]], images: int) -> dict[str, Any]:
@@ -139,7 +143,7 @@ def _read_record(run_folder: Path, which: Which) -> dict[str, Any]:
     try:
         return json.loads(path.read_text("utf8"))
     except FileNotFoundError:
-        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `judges train {which}`") from None
+        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with: judges train {which}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}; train the judge again") from None
 

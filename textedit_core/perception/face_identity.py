@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textedit_core.config import IdentityConfig
 from textedit_core.errors import unknown_name
+from textedit_core.perception.config import IdentityConfig
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.resize import central_square, resize_square
 

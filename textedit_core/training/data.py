@@ -93,6 +93,12 @@ class FaceDataset:
         return [text for label in self.labels for text in label["captions"]]
 
 
+def require_several_people(data: FaceDataset, stage: str) -> None:
+    """Raises UserError where the data shows one person alone, which leaves a stage nobody to tell apart."""
+    if data.num_identities < 2:
+        raise UserError(f"{str(data.folder)!r} shows {data.num_identities} person; the {stage} stage tells people apart, render more")
+
+
 def _decoded(folder: Path, entries: list[dict[str, Any]], name: str, size: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """The images and labels of some shards, from the cache `name` when it is there."""
     pixels, labels = folder / f"{name}.npy", folder / f"{name}.json"

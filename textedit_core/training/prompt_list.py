@@ -8,10 +8,11 @@ from typing import Any
 
 import yaml
 
-from textedit_core.config import EditorTraining, Prompt
 from textedit_core.errors import UsageError, UserError
 from textedit_core.names import require_prompt_id
-from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
+from textedit_core.prompts import Prompt
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
+from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
 
 _KEYS = {"id", "text", "neutral_text", "wordings", "neutral_wordings", "names", "recipe"}
 

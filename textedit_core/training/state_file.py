@@ -47,7 +47,8 @@ def load_state(path: Path, settings: Mapping[str, Any], device: torch.device) ->
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"cannot resume from {str(path)!r} ({reason}); delete it to start this stage anew") from None
-    for name in sorted(set(before) | set(settings)):
+    # What only an older version recorded is a constant now.
+    for name in sorted(settings):
         if before.get(name) != settings.get(name):
             raise UserError(
                 f"{str(path)!r} was made with {name} {before.get(name)!r}, now it is {settings.get(name)!r}; "

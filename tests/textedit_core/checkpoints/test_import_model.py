@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import (
     W_DIM,
@@ -36,7 +37,7 @@ def test_a_generator_becomes_a_checkpoint_of_the_same_numbers(tmp_path: Path) ->
     z = torch.randn(2, W_DIM, generator=torch.manual_seed(2))
     torch.testing.assert_close(checkpoint.load_decoder()(w_plus), render(state, w_plus), atol=1e-4, rtol=0)
     torch.testing.assert_close(checkpoint.load_mapping()(z), map_z(state, z), atol=1e-5, rtol=0)
-    assert torch.equal(checkpoint.load_w_avg(), torch.arange(W_DIM) / 10)
+    assert torch.equal(load_file(str(checkpoint.verified("latent_average.safetensors")))["w_avg"], torch.arange(W_DIM) / 10)
     assert (checkpoint.config.encoder.num_ws, checkpoint.config.editor.w_dim, checkpoint.config.name) == (8, W_DIM, "mine")
     assert "stylegan2-rosinality" in words[0]
     assert checkpoint.config.crop == FFHQ_CROP

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.store import Checkpoint, initialise_index, open_checkpoint, save_weights, write_index, write_part
-from textedit_core.config import Prompt, preset
+from textedit_core.config import preset
 from textedit_core.decoder import build_decoder
 from textedit_core.errors import UsageError, UserError
+from textedit_core.prompts import Prompt
 
 
 def _rewrite_index(checkpoint: Checkpoint, change: Callable[[dict[str, Any]], object]) -> None:

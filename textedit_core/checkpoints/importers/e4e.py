@@ -12,7 +12,7 @@ from textedit_core.checkpoints.importers import stylegan2_rosinality
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EncoderConfig
-from textedit_core.e4e_encoder import PyramidEncoder
+from textedit_core.encoder import PyramidEncoder
 from textedit_core.errors import UserError
 
 FORMAT = "e4e-psp"

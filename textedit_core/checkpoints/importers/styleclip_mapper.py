@@ -9,8 +9,8 @@ from typing import Any, Literal
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EditorConfig
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import build_editor
 
 FORMAT = "styleclip-mapper"
 _MAPPER = "mapper."
