@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from typing import Any
 from export import commands
 from export.backends import ALL_TARGETS, BACKENDS, backends_of, target_names
 from export.compute_units import COMPUTE_UNITS
+from export.interrupts import INTERRUPTED, ending_soon
 from export.proof.processors import HOST, PROCESSORS
 from textedit_core.errors import TexteditError, UserError
 
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", UserError.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; no unfinished bundle was left behind", 130)
+        return _fail("interrupted; no unfinished bundle was left behind", INTERRUPTED)
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:
@@ -154,4 +156,9 @@ COMMANDS: dict[str, Command] = {
 if __name__ == "__main__":
     # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main())
+    with ending_soon():
+        status = main()
+    if status == INTERRUPTED:
+        # All is tidied up; what libraries do on the way out takes seconds.
+        os._exit(status)
+    sys.exit(status)

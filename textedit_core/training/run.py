@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ import torch
 from textedit_core.checkpoints.store import INDEX_NAME, Checkpoint, initialise_index, open_checkpoint, write_index
 from textedit_core.config import ModelConfig, preset
 from textedit_core.errors import UsageError, UserError
+from textedit_core.file_lock import sole_writer
 from textedit_core.prompts import Prompt
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, open_team
@@ -75,14 +77,16 @@ def train(request: TrainRequest) -> Checkpoint:
     Raises:
         UsageError: the preset, the device or a recipe does not exist, or the request lacks the prompt or the data that the stage needs.
         UserError: the data, an earlier stage's part or the output folder is missing or damaged; the state that is resumed from was made
-            with other settings; a loss is not finite.
+            with other settings; a loss is not finite; another process is training into the same folder.
     """
     team = open_team(request.loop.device, request.loop.batch_size)
-    outcome = train_part(request, team)
-    with team.main_process_first():
-        if team.is_main_process:
-            record(request, outcome)
-    return open_checkpoint(request.out / "checkpoint")
+    # Processes that train together are one writer: the main one holds the folder for all.
+    with sole_writer(request.out) if team.is_main_process else contextlib.nullcontext():
+        outcome = train_part(request, team)
+        with team.main_process_first():
+            if team.is_main_process:
+                record(request, outcome)
+        return open_checkpoint(request.out / "checkpoint")
 
 
 def train_part(request: TrainRequest, team: Team) -> Outcome:

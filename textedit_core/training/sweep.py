@@ -15,6 +15,7 @@ from rich.progress import Progress
 
 from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.errors import UserError
+from textedit_core.file_lock import sole_writer
 from textedit_core.prompts import Prompt
 from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.engines import engine_of, in_turn
@@ -52,7 +53,7 @@ def sweep(request: SweepRequest) -> SweepResult:
     Raises:
         UsageError: the engine or the device does not exist.
         UserError: there is no checkpoint to build on, Ray is missing or its head does not answer, workers keep dying, or some prompts
-            failed; the prompts that were finished are in the checkpoint.
+            failed (the prompts that were finished are in the checkpoint); another process is training into the same folder.
     """
     engine = engine_of(request.workers)
     present = {} if request.base.replace else open_checkpoint(request.base.out / "checkpoint").prompts
@@ -63,7 +64,7 @@ def sweep(request: SweepRequest) -> SweepResult:
         if prompt.id not in present
     ]
     # In this process every prompt shows a bar of its own.
-    with Progress(console=Console(stderr=True), disable=engine is in_turn) as bar:
+    with sole_writer(request.base.out), Progress(console=Console(stderr=True), disable=engine is in_turn) as bar:
         task = bar.add_task("prompts", total=len(requests))
         for prompt_id, outcome in engine(request.workers, requests):
             _enter(request, prompt_id, outcome, result)
