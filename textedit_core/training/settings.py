@@ -78,9 +78,7 @@ class KeyBook:
             changed = changes.get(name, {})
             lines.append(f"{name}:" if changed else f"# {name}:")
             for field, value in (settable(section) | changed).items():
-                plain = list(value) if isinstance(value, tuple) else value
-                written = yaml.safe_dump({field: plain}, default_flow_style=None, allow_unicode=True, width=1000).strip()
-                lines.append(f"  {written}" if field in changed else f"#   {written}")
+                lines.append(f"{' ' if field in changed else '#'}   {field}: {_written(value)}")
         return "\n".join(lines) + "\n"
 
 
@@ -137,6 +135,12 @@ def _read(default: Any, given: Any) -> Any:
         listed = [item.strip() for item in given.strip("[]").split(",")] if isinstance(given, str) else given
         return tuple(str(item) for item in listed)
     return type(default)(given)
+
+
+def _written(value: Any) -> str:
+    # In a list of its own, since YAML ends a lone value with a line of dots.
+    plain = list(value) if isinstance(value, tuple) else value
+    return yaml.safe_dump([plain], default_flow_style=True, allow_unicode=True, width=1000).strip()[1:-1]
 
 
 def _places(sections: Sections, key: str) -> Iterator[tuple[str, str]]:
