@@ -7,7 +7,6 @@ and a changed encoder does not.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +21,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, save_weights
 from textedit_core.errors import UsageError, UserError
+from textedit_core.hashing import sha256_of
 from textedit_core.losses.latent import LatentSpread, latent_spread
 from textedit_core.losses.picture_change import small_picture
 from textedit_core.training.augmentation import View, draw_view
@@ -183,7 +183,7 @@ def cache_key(checkpoint: Checkpoint, data: EditorData, rows: Tensor, pool: Edit
     faces = [labels[row]["sha256"] for labels, some in listed for row in some.tolist()]
     seen = "latents" if isinstance(data, StoredLatents) else data.pixel.size
     document = json.dumps([CACHE_VERSION, parts, faces, seen, views])
-    return hashlib.sha256(document.encode()).hexdigest()[:16]
+    return sha256_of(document.encode())[:16]
 
 
 def _stored(path: Path) -> dict[str, Tensor] | None:

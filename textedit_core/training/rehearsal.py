@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import nn
 
+from textedit_core.atomic import write_text
 from textedit_core.errors import UserError
 from textedit_core.training.distributed import Team
 from textedit_core.training.loop import Stage
@@ -167,7 +168,4 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _write(path: Path, values: dict[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_suffix(".writing")
-    scratch.write_text(json.dumps(values, indent=1) + "\n", "utf8")
-    scratch.replace(path)
+    write_text(path, json.dumps(values, indent=1) + "\n")
