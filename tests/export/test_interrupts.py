@@ -13,17 +13,16 @@ import pytest
 from export.interrupts import INTERRUPTED
 from textedit_core.checkpoints.store import Checkpoint
 
-# Swallows every KeyboardInterrupt, as a bare `except` in a library does. Argument: seconds of grace.
+# No request to stop has an effect of its own, as in a library that swallows KeyboardInterrupt. Argument: seconds of grace.
 SWALLOWING = """
-import sys, time
+import signal, sys, time
 from export.interrupts import ending_soon
+for request_to_stop in (signal.SIGINT, signal.SIGTERM):
+    signal.signal(request_to_stop, lambda number, frame: None)
 with ending_soon(float(sys.argv[1])):
     print("ready", flush=True)
     while True:
-        try:
-            time.sleep(60)
-        except BaseException:
-            pass
+        time.sleep(60)
 """
 UNWINDING = """
 import time
@@ -31,7 +30,7 @@ from export.interrupts import ending_soon
 try:
     with ending_soon(60):
         print("ready", flush=True)
-        time.sleep(60)
+        time.sleep(600)
 except KeyboardInterrupt:
     raise SystemExit(7)
 """
@@ -48,8 +47,7 @@ def started(arguments: list[str], repository: Path) -> subprocess.Popen[str]:
 
 @pytest.mark.parametrize("request_to_stop", [signal.SIGINT, signal.SIGTERM])
 def test_one_request_that_is_swallowed_ends_the_process_all_the_same(request_to_stop: signal.Signals, repository: Path) -> None:
-    script = f"import signal; signal.signal(signal.SIGTERM, signal.default_int_handler)\n{SWALLOWING}"
-    with started([script, "0.2"], repository) as process:
+    with started([SWALLOWING, "0.2"], repository) as process:
         process.send_signal(request_to_stop)
         assert process.wait(20) == INTERRUPTED
         assert process.stderr is not None and process.stderr.read().startswith("error: interrupted; ")
