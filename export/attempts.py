@@ -66,7 +66,7 @@ def layers_in_float(
         mix = smallest_mix(graph, calibration, aim_db)
         return mix.kept, mix
     if precision.float_layers == "sensitive":
-        from export.precision import keep_in_float
+        from export.sensitivity import keep_in_float
 
         return keep_in_float(graph, calibration), None
     return (), None

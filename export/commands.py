@@ -19,7 +19,7 @@ def run_export(options: Namespace) -> dict[str, Any]:
     """Builds bundles, or with --dry-run only plans them."""
     from export.embed import embed, require_project
     from export.pipeline import export_bundles
-    from export.plan import chosen_backends, plan
+    from export.plan import chosen_backends, plans_of
     from export.progress import StageProgress
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -28,7 +28,7 @@ def run_export(options: Namespace) -> dict[str, Any]:
         require_project(request.target, options.embed)
     if options.dry_run:
         chosen_backends(request)
-        return {"plan": [_planned(each) for each in plan(request, open_checkpoint(request.checkpoint))]}
+        return {"plan": [_planned(each) for each in plans_of(request, open_checkpoint(request.checkpoint))]}
     with StageProgress() as progress:
         made = export_bundles(request, progress)
     summary: dict[str, Any] = {"bundles": [_summary(path, path, manifest) for path, manifest in made]}

@@ -14,7 +14,7 @@ from export.cost import Cost, cost_of, write_costs
 from export.describe import describe
 from export.graphs import DECODER, EDITORS, ENCODER, GraphSpec
 from export.networks import Networks, fold_all, load, trial_of
-from export.plan import ExportRequest, Plan, chosen_backends, plan
+from export.plan import ExportRequest, Plan, chosen_backends, plans_of
 from export.progress import Progress
 from export.vectors import write_vectors
 
@@ -51,46 +51,46 @@ def export_bundles(request: ExportRequest, progress: Progress) -> list[tuple[Pat
     # Whatever the command line alone shows to be wrong costs no checkpoint.
     chosen_backends(request)
     checkpoint = open_checkpoint(request.checkpoint)
-    plans = plan(request, checkpoint)
+    plans = plans_of(request, checkpoint)
     key = None if request.signing_key is None else load_private_key(request.signing_key)
     progress("all targets", "load", checkpoint.checkpoint_id)
     networks = load(checkpoint, plans[0].prompts, request.calibration_faces, request.parity_faces)
     folded = fold_all(networks, progress)
     made = []
-    for each in plans:
-        with bundle.staged(each.path) as root:
-            made.append((each.path, build(each, networks, folded, root, key, progress)))
+    for plan in plans:
+        with bundle.staged(plan.path) as root:
+            made.append((plan.path, build(plan, networks, folded, root, key, progress)))
     return made
 
 
 def build(
-    each: Plan, networks: Networks, folded: dict[str, fx.GraphModule], root: Path, key: Any | None, progress: Progress
+    plan: Plan, networks: Networks, folded: dict[str, fx.GraphModule], root: Path, key: Any | None, progress: Progress
 ) -> manifest.Manifest:
     """Fills an empty directory with one bundle and returns its manifest."""
     from export.report import write_report
     from export.templates import Templates
 
-    target, templates = each.backend.target, Templates()
+    target, templates = plan.backend.target, Templates()
     # Before anything is lowered, so that damaged judges cost no search.
-    trials = {DECODER: trial_of(networks)} if each.kind.float_layers == "searched" else {}
+    trials = {DECODER: trial_of(networks)} if plan.kind.float_layers == "searched" else {}
     parts: list[Made] = []
-    for spec in each.parts:
+    for spec in plan.parts:
         # Editors come by the dozen, all others once.
         known = templates if spec.part.startswith(f"{EDITORS}/") else None
-        parts.append(make_part(each, spec, networks, folded[spec.part], root, progress, trials.get(spec.part), known))
+        parts.append(make_part(plan, spec, networks, folded[spec.part], root, progress, trials.get(spec.part), known))
     write_vectors(root, networks.vectors)
     progress(target, "golden", "self-test vectors")
-    draft = describe(each, networks, tuple(made.entry for made in parts), _golden_cases(root, each, networks, parts))
+    draft = describe(plan, networks, tuple(made.entry for made in parts), _golden_cases(root, plan, networks, parts))
     costs, runners = tuple(made.cost for made in parts), {made.entry.part: made.run for made in parts}
     write_costs(root, costs)
     progress(target, "report", "report.html")
-    write_report(root, draft, each.backend, costs, networks.heldout.images, runners)
+    write_report(root, draft, plan.backend, costs, networks.heldout.images, runners)
     progress(target, "seal", "bundle.json")
     return bundle.seal(root, draft, key)
 
 
 def make_part(
-    each: Plan,
+    plan: Plan,
     spec: GraphSpec,
     networks: Networks,
     graph: fx.GraphModule,
@@ -107,21 +107,21 @@ def make_part(
     Raises:
         UserError: not delegated, not finite, below the floor, or an edit is lost.
     """
-    backend, kind, path = each.backend, each.kind, root / spec.path(each.backend.suffix)
+    backend, kind, path = plan.backend, plan.kind, root / spec.path(plan.backend.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
-    job = Job(spec, each.precision, tuple(networks.calibration.inputs(spec.part)), each.batch_sizes)
-    label = f"{backend.label} {spec.part} ({each.precision})"
+    job = Job(spec, plan.precision, tuple(networks.calibration.inputs(spec.part)), plan.batch_sizes)
+    label = f"{backend.label} {spec.part} ({plan.precision})"
     formed = backend.form(graph, job)
 
     def attempt(aim_db: float) -> Attempt:
         progress(backend.target, "lower", spec.part)
-        choice = lower(each, job, formed, path, aim_db, templates)
+        choice = lower(plan, job, formed, path, aim_db, templates)
         if backend.load is None:
             return Attempt(choice, None, _eager(graph))
         progress(backend.target, "verify", spec.part)
         run = backend.load(path, spec, None)
         inputs = networks.heldout.inputs(spec.part)
-        measured = parity.measure_batches(run, inputs, networks.outputs(spec.part, inputs), kind.floor_db, each.batch_sizes, label)
+        measured = parity.measure_batches(run, inputs, networks.outputs(spec.part, inputs), kind.floor_db, plan.batch_sizes, label)
         made = Attempt(choice, measured, run)
         if trial is None or not made.good:
             return made
@@ -130,15 +130,15 @@ def make_part(
 
     made = best_mix(attempt, kind.floor_db) if kind.float_layers == "searched" else attempt(kind.floor_db)
     require_good(label, made)
-    entry = _entry(each, spec, made, path)
+    entry = _entry(plan, spec, made, path)
     return Made(entry, cost_of(spec.part, graph, made.choice.lowered, entry.bytes, made.choice.mix, made.success), made.run)
 
 
-def lower(each: Plan, job: Job, formed: fx.GraphModule, path: Path, aim_db: float, templates: Templates | None = None) -> Choice:
+def lower(plan: Plan, job: Job, formed: fx.GraphModule, path: Path, aim_db: float, templates: Templates | None = None) -> Choice:
     """Quantizes and writes one formed network.
 
     Args:
-        each: the bundle.
+        plan: the bundle.
         job: the network's name, input and output, and what calibrates it.
         formed: its graph in the backend's form.
         path: file or directory to write.
@@ -148,21 +148,21 @@ def lower(each: Plan, job: Job, formed: fx.GraphModule, path: Path, aim_db: floa
     from export import layers
     from export.templates import form_of
 
-    kept, mix = layers_in_float(each.kind, formed, job.calibration, aim_db)
+    kept, mix = layers_in_float(plan.kind, formed, job.calibration, aim_db)
 
     def write() -> Any:
-        return each.backend.lower(each.backend.quantize(formed, job, kept), job, path)
+        return plan.backend.lower(plan.backend.quantize(formed, job, kept), job, path)
 
     lowered = write() if templates is None else templates.lower(form_of(formed, kept), path, write)
     homes = layers.homes(formed)
     return Choice(lowered, tuple(homes[name] for name in kept), mix)
 
 
-def _entry(each: Plan, spec: GraphSpec, made: Attempt, path: Path) -> manifest.PartEntry:
+def _entry(plan: Plan, spec: GraphSpec, made: Attempt, path: Path) -> manifest.PartEntry:
     return manifest.PartEntry(
         part=spec.part,
-        file=spec.path(each.backend.suffix),
-        precision=each.precision,
+        file=spec.path(plan.backend.suffix),
+        precision=plan.precision,
         bytes=bundle_files.size_of(path),
         input=spec.input,
         output=spec.output,
@@ -170,8 +170,8 @@ def _entry(each: Plan, spec: GraphSpec, made: Attempt, path: Path) -> manifest.P
         operations=made.choice.lowered.operations,
         undelegated=made.choice.lowered.undelegated,
         kept_float=made.choice.kept,
-        compute_units=each.units_of(spec.part),
-        batch_sizes=each.batch_sizes if each.batch_sizes != (1,) else None,
+        compute_units=plan.units_of(spec.part),
+        batch_sizes=plan.batch_sizes if plan.batch_sizes != (1,) else None,
     )
 
 
@@ -181,7 +181,7 @@ def _eager(graph: fx.GraphModule) -> Runner:
     return torch.no_grad()(graph.forward)
 
 
-def _golden_cases(root: Path, each: Plan, networks: Networks, parts: Sequence[Made]) -> tuple[manifest.GoldenCase, ...]:
+def _golden_cases(root: Path, plan: Plan, networks: Networks, parts: Sequence[Made]) -> tuple[manifest.GoldenCase, ...]:
     """Stores the first held-out face and every artifact's answer to it."""
     from export import golden
 
@@ -192,5 +192,5 @@ def _golden_cases(root: Path, each: Plan, networks: Networks, parts: Sequence[Ma
     cases = []
     for made in parts:
         value = golden.input_value(made.entry.part, image, w_plus, networks.vectors)
-        cases.append(golden.write_case(root, made.entry.part, value, made.run, each.kind.floor_db))
+        cases.append(golden.write_case(root, made.entry.part, value, made.run, plan.kind.floor_db))
     return tuple(cases)

@@ -96,7 +96,7 @@ class Plan:
         return None if advise is None else self.compute_units or advise(part, self.precision).units
 
 
-def plan(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
+def plans_of(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
     """One plan for each bundle of a request.
 
     Raises:

@@ -13,7 +13,7 @@ from benchmarks.request import OperationsRequest
 from export import layers
 from export.backends import xnnpack
 from export.fold import fold
-from export.precision import Int8Simulation, keep_in_float, observe
+from export.sensitivity import Int8Simulation, keep_in_float, observe
 from tests.export.networks import job, stirred
 from textedit_core.decoder import build_decoder
 from textedit_core.decoder.config import DecoderConfig

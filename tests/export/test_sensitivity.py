@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, fx, nn
 
 from export.fold import fold
-from export.precision import Int8Simulation, keep_in_float, observe
+from export.sensitivity import Int8Simulation, keep_in_float, observe
 
 
 class Fragile(nn.Module):
