@@ -4,7 +4,8 @@ What a backend writes follows from a graph's form (operations, shapes, names) an
 over and over for editors that are alike in it, and milliseconds on the constants. So the first two networks of a form are lowered in full.
 In the first file each constant is looked up in the encodings that backends store; the places found make a template. It counts only if,
 filled with the second network's constants, it is byte for byte the second file. From then on a network of this form costs the writing of
-its constants, and its file is the one that the backend would have written. Where that cannot be shown, every network is lowered in full.
+its constants. That its file is the one that the backend would have written is inferred from those two; the tests compare a third, and
+parity is measured on every file. Where the second does not come out, every network is lowered in full.
 """
 
 from __future__ import annotations
