@@ -76,7 +76,7 @@ def open_plan(
     wanted = {"hours": hours, "images": images}
     path = out / PLAN_NAME
     if not path.is_file():
-        if not hours:
+        if not hours or set(requests) <= set(finished):
             return paces
         began = time.monotonic()
         costs = rehearse(out / "rehearsal", requests, team)

@@ -155,7 +155,16 @@ def settings_of(request: TrainRequest, images: int) -> dict[str, Any]:
     flat = {**pace, "preset": request.preset, "images of the data": images}
     parts = {**request.stage.completed(request.recipes), **({"prompt": request.prompt} if request.prompt is not None else {})}
     for recipe, values in parts.items():
-        flat |= {f"{recipe}.{name}": value for name, value in dataclasses.asdict(values).items()}
+        flat |= _flat(recipe, dataclasses.asdict(values))
+    return flat
+
+
+def _flat(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Values by dotted name, so that an error names the one that differs; recipes within a recipe are taken apart too."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        recipes = isinstance(value, dict) and any(isinstance(inner, dict) for inner in value.values())
+        flat |= _flat(f"{prefix}.{name}", value) if recipes else {f"{prefix}.{name}": value}
     return flat
 
 
