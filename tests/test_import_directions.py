@@ -21,7 +21,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"names", "hashing", "psnr", "file_lock", "atomic"},
-    {"pixels", "latents", "alignment", "html_page", "face_networks"},
+    {"pixels", "latents", "alignment", "pasting", "html_page", "face_networks"},
     {"decoder", "encoder", "editor", "prompts", "reference_prompts", "perception"},
     {"config"},
     {"losses", "checkpoints", "synthetic"},

@@ -11,13 +11,14 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
-from textedit_core.alignment import crop_face, paste_back
+from textedit_core.alignment import crop_face
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
 from textedit_core.open_networks import open_bundle_networks, open_networks
+from textedit_core.pasting import paste_back
 from textedit_core.pixels import open_photo, save_image
 
 # By prompt id the strength, a unitless factor on the prompt's delta_w; None is the prompt's default.

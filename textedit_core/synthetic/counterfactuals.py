@@ -27,7 +27,8 @@ from textedit_core.synthetic.splits import split_of
 from textedit_core.synthetic.stylize import stylised
 
 if TYPE_CHECKING:
-    from textedit_core.synthetic.renderer import Renderer, Rendering
+    from textedit_core.synthetic.renderer import Renderer
+    from textedit_core.synthetic.rendering import Rendering
 
 SHARD_GROUPS = 8
 _COUNTERFACTUAL_STREAM = 3
