@@ -1,10 +1,12 @@
-import EditorCore
+import EditorKit
 import SwiftUI
 
-/// How far the edit goes; every move of the slider redraws the face.
+/// How far the edit goes; every move of the slider redraws the face, and letting it go is one step of the history.
 struct StrengthSlider: View {
     let range: StrengthRange
-    @Binding var strength: Double
+    let strength: Double
+    let move: (Double) -> Void
+    let settle: () -> Void
 
     var body: some View {
         VStack(alignment: .leading, spacing: 4) {
@@ -12,8 +14,10 @@ struct StrengthSlider: View {
                 Text(strength, format: .percent.precision(.fractionLength(0))).monospacedDigit()
             }
             .accessibilityHidden(true)
-            Slider(value: $strength, in: range.minimum...range.maximum) {
+            Slider(value: Binding(get: { strength }, set: { move($0) }), in: range.minimum...range.maximum) {
                 Text("Strength")
+            } onEditingChanged: { isMoving in
+                if !isMoving { settle() }
             }
             .accessibilityValue(strength.formatted(.percent.precision(.fractionLength(0))))
         }
