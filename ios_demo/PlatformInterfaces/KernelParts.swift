@@ -6,5 +6,6 @@ final class MemoryPressureObserver: Sendable {
 }
 
 extension DeviceBenchmark.Device {
+    /// Never run.
     public static func current() -> DeviceBenchmark.Device { fatalError("never run") }
 }

@@ -49,6 +49,15 @@ final class EditorModel {
 
     /// The prompt that the slider is for.
     var prompt: Manifest.Prompt? { prompts.first { $0.id == promptID } }
+    /// The strength of that prompt; setting it is a move of the slider.
+    var strength: Double {
+        get { promptID.flatMap { strengths[$0] } ?? 0 }
+        set {
+            guard let promptID, strengths[promptID] != newValue else { return }
+            strengths[promptID] = newValue
+            apply(moving: true)
+        }
+    }
     /// What is on screen: the edit, or while comparing the photo as it was.
     var shown: CGImage? { isComparing ? before : after ?? before }
     /// Whether there is something to save.
@@ -79,13 +88,6 @@ final class EditorModel {
             strengths[prompt.id] = strengths[prompt.id] ?? prompt.strength.standard
         }
         apply(moving: false)
-    }
-
-    /// Follows the slider.
-    func move(to strength: Double) {
-        guard let promptID else { return }
-        strengths[promptID] = strength
-        apply(moving: true)
     }
 
     /// The slider was let go.

@@ -53,9 +53,8 @@ struct EditorView: View {
             if model.face != nil {
                 PromptChips(
                     prompts: model.prompts, chosen: Set(model.strengths.keys), current: model.promptID, tap: model.tap)
-                if let prompt = model.prompt, let strength = model.strengths[prompt.id] {
-                    StrengthSlider(
-                        range: prompt.strength, strength: strength, move: model.move, settle: model.settle)
+                if let prompt = model.prompt {
+                    StrengthSlider(range: prompt.strength, strength: $model.strength, settle: model.settle)
                 }
             }
             if let notice = model.notice { Label(notice, systemImage: "info.circle").font(.footnote) }
@@ -117,6 +116,8 @@ struct SharedEdit: Transferable {
     let model: EditorModel
 
     static var transferRepresentation: some TransferRepresentation {
-        FileRepresentation(exportedContentType: .image) { edit in SentTransferredFile(try await edit.model.exported()) }
+        FileRepresentation(exportedContentType: .image) { (edit: SharedEdit) in
+            SentTransferredFile(try await edit.model.exported())
+        }
     }
 }

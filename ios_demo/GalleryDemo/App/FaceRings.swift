@@ -24,13 +24,14 @@ struct FaceRings: View {
     }
 
     private func ring(_ face: Face, _ scale: Double) -> some View {
-        Button {
+        let number = String(face.id + 1)
+        return Button {
             choose(face)
         } label: {
             outline(Circle(), face, scale, isChosen: face == chosen)
         }
         .buttonStyle(.plain)
-        .accessibilityLabel("Face \(face.id + 1)")
+        .accessibilityLabel("Face \(number)")
         .accessibilityAddTraits(face == chosen ? .isSelected : [])
     }
 

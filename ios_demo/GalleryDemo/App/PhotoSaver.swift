@@ -37,28 +37,37 @@ enum PhotoSaver {
         guard let asset = PHAsset.fetchAssets(withLocalIdentifiers: [assetID], options: nil).firstObject,
             let input = await editingInput(of: asset)
         else { throw NotAllowed() }
-        let output = PHContentEditingOutput(contentEditingInput: input)
+        let change = Change(asset: asset, output: PHContentEditingOutput(contentEditingInput: input))
         // The library asks for a JPEG there unless told otherwise.
         let saved = try await photo.save(as: .jpeg)
         defer { try? FileManager.default.removeItem(at: saved.url) }
-        try FileManager.default.copyItem(at: saved.url, to: output.renderedContentURL)
+        try FileManager.default.copyItem(at: saved.url, to: change.output.renderedContentURL)
         if let recipe = EditRecipe(photo) {
-            output.adjustmentData = PHAdjustmentData(
+            change.output.adjustmentData = PHAdjustmentData(
                 formatIdentifier: EditRecipe.format, formatVersion: EditRecipe.version,
                 data: try JSONEncoder().encode(recipe))
         }
         try await PHPhotoLibrary.shared().performChanges {
-            PHAssetChangeRequest(for: asset).contentEditingOutput = output
+            PHAssetChangeRequest(for: change.asset).contentEditingOutput = change.output
         }
         return saved.notKept
     }
 
+    /// What the library is told to do; nobody else has it.
+    private struct Change: @unchecked Sendable {
+        let asset: PHAsset
+        let output: PHContentEditingOutput
+    }
+
+    /// What the library answers; nobody else has it.
+    private struct Answer: @unchecked Sendable {
+        let input: PHContentEditingInput?
+    }
+
     private static func editingInput(of asset: PHAsset) async -> PHContentEditingInput? {
-        await withCheckedContinuation { continuation in
-            asset.requestContentEditingInput(with: nil) { input, _ in
-                nonisolated(unsafe) let input = input
-                continuation.resume(returning: input)
-            }
+        let answer = await withCheckedContinuation { (continuation: CheckedContinuation<Answer, Never>) in
+            asset.requestContentEditingInput(with: nil) { input, _ in continuation.resume(returning: Answer(input: input)) }
         }
+        return answer.input
     }
 }

@@ -4,8 +4,7 @@ import SwiftUI
 /// How far the edit goes; every move of the slider redraws the face, and letting it go is one step of the history.
 struct StrengthSlider: View {
     let range: StrengthRange
-    let strength: Double
-    let move: (Double) -> Void
+    @Binding var strength: Double
     let settle: () -> Void
 
     var body: some View {
@@ -14,7 +13,7 @@ struct StrengthSlider: View {
                 Text(strength, format: .percent.precision(.fractionLength(0))).monospacedDigit()
             }
             .accessibilityHidden(true)
-            Slider(value: Binding(get: { strength }, set: { move($0) }), in: range.minimum...range.maximum) {
+            Slider(value: $strength, in: range.minimum...range.maximum) {
                 Text("Strength")
             } onEditingChanged: { isMoving in
                 if !isMoving { settle() }

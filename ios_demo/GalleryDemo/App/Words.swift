@@ -28,7 +28,8 @@ enum Words {
             case .gainMap: String(localized: "the brightness of HDR")
             }
         }
-        return String(localized: "The saved picture does not keep: \(names.formatted(.list(type: .and))).")
+        let list = names.formatted(.list(type: .and))
+        return String(localized: "The saved picture does not keep: \(list).")
     }
 
     private static func bundle(_ error: BundleError) -> String {

@@ -67,7 +67,7 @@
         func fourBytes() -> Data {
             let (count, bytes) = (width * height, bytes)
             var data = Data(count: 4 * count)
-            data.withUnsafeMutableBytes { target in
+            data.withUnsafeMutableBytes { (target: UnsafeMutableRawBufferPointer) in
                 bytes.withUnsafeBufferPointer { source in
                     for pixel in 0..<count {
                         target[4 &* pixel] = source[3 &* pixel]
