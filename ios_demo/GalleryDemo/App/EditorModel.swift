@@ -73,7 +73,7 @@ final class EditorModel {
 
     /// Chooses a face, or a square that was drawn.
     func choose(_ face: Face) {
-        guard let photo else { return }
+        guard let photo, work != .saving else { return }
         opening?.cancel()
         opening = Task { await report { try await choose(face, on: photo, []) } }
     }

@@ -169,6 +169,8 @@ struct FaceEditorTests {
             try photo.edit([Self.full])
             var saved = Rows()
             try await photo.save(to: &saved)
+            let shown = try await first(photo.previews).picture
+            #expect(saved.bytes == shown.bytes, "bands do not fit together")
             let changed = tall.bytes.indices.filter { saved.bytes[$0] != tall.bytes[$0] }.map { $0 / 3 }
             #expect(!changed.isEmpty)
             for pixel in changed {
@@ -176,6 +178,14 @@ struct FaceEditorTests {
                 #expect((0...1).contains(place.x) && (0...1).contains(place.y))
             }
         }
+    }
+
+    @Test func bandsGiveTheCropOfTheWholePhoto() throws {
+        // Three bands, and a crop that leaves the photo.
+        let tall = Self.picture(40, 150)
+        let transform = CropTransform(origin: SIMD2(-6, 40), axis: SIMD2(38, 12))
+        func banded(_ source: some PhotoSource) throws -> RGBImage { try source.crop(transform, size: 16) }
+        #expect(try banded(tall) == tall.crop(transform, size: 16))
     }
 
     @Test func undoRedoAndReset() async throws {
