@@ -1,6 +1,6 @@
 """The iOS app as far as no compiler is needed: the Xcode project opens, what it names is there, texts are translated, nothing calls home.
 
-The Swift sources are compiled, tested and parsed by `make ios`.
+The Swift sources are compiled, tested and checked by `make ios`.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 public struct FacePaster: Sendable {
     private let crop: CropTransform
     private let faceSide: Int
-    private let firstRow: Int
+    private let width: Int
+    private let rows: Range<Int>
     private let box: PixelBox?
     private let map: AffineMap
     // Columns of each row of the box that the crop covers visibly.
@@ -23,9 +24,10 @@ public struct FacePaster: Sendable {
         crop: CropTransform, width: Int, rows: Range<Int>, faceSide: Int, reconstruction: RGBImage? = nil,
         threads: Int? = nil
     ) {
-        self.crop = crop
-        self.faceSide = faceSide
-        firstRow = rows.lowerBound
+        precondition(
+            reconstruction.map { $0.width == faceSide && $0.height == faceSide } ?? true,
+            "the reconstruction is of another side than \(faceSide)")
+        (self.crop, self.faceSide, self.width, self.rows) = (crop, faceSide, width, rows)
         box = PixelBox(bounds: crop.bounds(context: 0), width: width, rows: rows)
         map = crop.map(toSide: Self.warpedSide(faceSide, crop))
         guard let box else { return }
@@ -43,24 +45,19 @@ public struct FacePaster: Sendable {
     ///   - picture: the rows that this was made for, in the picture's full width.
     ///   - threads: as in `init`.
     public func paste(_ edit: RGBImage, into picture: inout RGBImage, threads: Int? = nil) {
-        guard let box else { return }
         precondition(edit.width == faceSide && edit.height == faceSide, "the edit is of another side than \(faceSide)")
+        precondition(picture.width == width && picture.height == rows.count, "the picture is of another size")
+        guard let box else { return }
         let source = FilterSource(Self.fitted(edit.raster, crop))
-        let (stride, first) = (3 * picture.width, box.y.lowerBound - firstRow)
         picture.raster.bytes.withUnsafeMutableBufferPointer { bytes in
-            opacity.withUnsafeBufferPointer { opacity in
-                withUnedited { unedited in
-                    source.withReader { reader in
-                        PixelRows.forEach(0..<box.y.count, threads: threads) { rows in
-                            for row in rows where !spans[row].isEmpty {
-                                let local = row * box.x.count
-                                let target = BlendTarget(
-                                    bytes: bytes.baseAddress.unsafelyUnwrapped + (first + row) * stride + 3 * box.x.lowerBound,
-                                    opacity: opacity.baseAddress.unsafelyUnwrapped + local,
-                                    unedited: unedited.map { $0 + 3 * local })
-                                let line = map.line(box.y.lowerBound + row).moved(by: box.x.lowerBound)
-                                target.blend(reader, FixedLine(line), spans[row])
-                            }
+            withPlan { plan in
+                source.withReader { reader in
+                    PixelRows.forEach(0..<box.y.count, threads: threads) { some in
+                        for row in some where !spans[row].isEmpty {
+                            let place = 3 * ((box.y.lowerBound - rows.lowerBound + row) * width + box.x.lowerBound)
+                            let line = map.line(box.y.lowerBound + row).moved(by: box.x.lowerBound)
+                            plan.row(row, of: box.x.count, onto: bytes.baseAddress.unsafelyUnwrapped + place)
+                                .blend(reader, FixedLine(line), spans[row])
                         }
                     }
                 }
@@ -68,9 +65,13 @@ public struct FacePaster: Sendable {
         }
     }
 
-    private func withUnedited(_ body: (UnsafePointer<UInt8>?) -> Void) {
-        guard let unedited else { return body(nil) }
-        unedited.withUnsafeBufferPointer { body($0.baseAddress) }
+    private func withPlan(_ body: (BlendPlan) -> Void) {
+        opacity.withUnsafeBufferPointer { opacity in
+            // A box has at least one pixel.
+            let opacity = opacity.baseAddress.unsafelyUnwrapped
+            guard let unedited else { return body(BlendPlan(opacity: opacity, unedited: nil)) }
+            unedited.withUnsafeBufferPointer { body(BlendPlan(opacity: opacity, unedited: $0.baseAddress)) }
+        }
     }
 
     private func visible(_ row: Int, _ span: Range<Int>) -> Range<Int> {
@@ -128,6 +129,17 @@ public struct FacePaster: Sendable {
             }
         }
         return result
+    }
+}
+
+/// What every edit of a face meets on its box, from its first pixel.
+private struct BlendPlan {
+    let opacity: UnsafePointer<UInt8>
+    let unedited: UnsafePointer<UInt8>?
+
+    func row(_ row: Int, of length: Int, onto bytes: UnsafeMutablePointer<UInt8>) -> BlendTarget {
+        BlendTarget(
+            bytes: bytes, opacity: opacity + row * length, unedited: unedited.map { $0 + 3 * row * length })
     }
 }
 

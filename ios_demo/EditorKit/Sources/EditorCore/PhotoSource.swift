@@ -52,6 +52,13 @@ enum PhotoBands {
 }
 
 extension PhotoSource {
+    /// Rows that are as many and as long as they have to be: the loops behind them do not ask.
+    func checkedRows(_ range: Range<Int>) throws -> RGBImage {
+        let band = try rows(range)
+        precondition(band.width == width && band.height == range.count, "a photo gave rows of another size")
+        return band
+    }
+
     /// A copy whose longer side has at most this many pixels, in the photo's colours.
     func fitting(longerSide: Int) throws -> RGBImage {
         let factor = min(1, Double(longerSide) / Double(max(width, height)))
@@ -71,7 +78,7 @@ extension PhotoSource {
             box, width: width, height: height, channels: 3, toWidth: newWidth, height: newHeight)
         for band in PhotoBands.covering(resizer.rows) {
             try Task.checkCancellation()
-            resizer.add(try rows(band).raster, firstRow: band.lowerBound)
+            resizer.add(try checkedRows(band).raster, firstRow: band.lowerBound)
         }
         return resizer.finished()
     }

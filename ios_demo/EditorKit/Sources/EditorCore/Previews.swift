@@ -48,7 +48,7 @@ extension EditablePhoto {
         for band in PhotoBands.covering(0..<source.height) {
             try Task.checkCancellation()
             if requests.isClosed { throw CancellationError() }
-            var rows = try source.rows(band)
+            var rows = try source.checkedRows(band)
             paste?.paste(into: &rows, at: band)
             try sink.write(rows)
         }
