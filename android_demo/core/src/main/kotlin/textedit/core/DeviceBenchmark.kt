@@ -87,11 +87,11 @@ class DeviceBenchmark(
 
     private fun steps(promptId: String, image: FloatArray): List<Step> {
         val wPlus = networks.encode(image)
-        val deltaW = networks.deltaW(promptId, wPlus)
+        val deltaW = networks.delta(promptId, wPlus)
         val strength = networks.prompt(promptId).strength.default
         return listOf(
             Step("encode") { networks.encode(image) },
-            Step("edit") { networks.deltaW(promptId, wPlus) },
+            Step("edit") { networks.delta(promptId, wPlus) },
             Step("decode") { networks.decode(wPlus) },
             Step("full") { fullEdit(promptId, image) },
             Step("slider") { networks.decode(applyEdit(wPlus, deltaW, strength)) },
@@ -100,7 +100,7 @@ class DeviceBenchmark(
 
     private fun fullEdit(promptId: String, image: FloatArray): FloatArray {
         val wPlus = networks.encode(image)
-        val deltaW = networks.deltaW(promptId, wPlus)
+        val deltaW = networks.delta(promptId, wPlus)
         return networks.decode(applyEdit(wPlus, deltaW, networks.prompt(promptId).strength.default))
     }
 
