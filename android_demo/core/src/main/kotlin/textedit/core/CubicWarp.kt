@@ -38,14 +38,14 @@ internal class CubicWarp(val side: Int, private val mapping: Affine) {
         return first until end
     }
 
-    /** Calls [pixel] with column, what [sample] finds at the place in the square, and opacity, for each of [columns] in the row [y]. */
-    inline fun forEach(columns: IntRange, y: Int, sample: (Long, Long) -> Long, pixel: (x: Int, sum: Long, opacity: Int) -> Unit) {
+    /** Calls [pixel] with column, position in the square as 32.32 fixed point, and opacity, for each of [columns] in the row [y]. */
+    inline fun forEach(columns: IntRange, y: Int, pixel: (x: Int, u: Long, v: Long, opacity: Int) -> Unit) {
         if (columns.isEmpty()) return
         val x0 = columns.first + 0.5
         var u = fixed(mapping.a * x0 + mapping.b * (y + 0.5) + mapping.c)
         var v = fixed(mapping.d * x0 + mapping.e * (y + 0.5) + mapping.f)
         for (x in columns) {
-            pixel(x, sample(u, v), opacity(u) * opacity(v))
+            pixel(x, u, v, opacity(u) * opacity(v))
             u += stepX
             v += stepY
         }

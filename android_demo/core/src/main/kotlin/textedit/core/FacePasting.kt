@@ -6,7 +6,8 @@ import kotlin.math.min
 /**
  * Puts edited faces into one picture, again and again: what depends on the picture and its face alone is computed once.
  *
- * The result is that of [pasteBack] to about one level of 255.
+ * The result is that of [pasteBack] to about one level of 255 for an upright face. Where a face is turned by nearly 45 degrees from the
+ * picture's edges, its own sharp edges may differ by ten.
  *
  * @param picture the photo at the size of the screen.
  * @param transform where the face's crop lies in [picture].
@@ -20,51 +21,33 @@ internal class FacePasting(
 ) {
     private val box = Bounds.of(transform, context = 0.0).clippedTo(picture)
     private val unedited = reconstruction.notLargerThan(transform.side)
-    private val fine = if (transform.side > FINE_FROM * unedited.width) FineSquare(unedited.width) else null
-    private val warp = CubicWarp(unedited.width, transform.toCropPixels(unedited.width))
+    private val mapping = transform.toCropPixels(unedited.width)
+    private val rim = CubicWarp(unedited.width, mapping)
+    private val warp = TwoPassWarp(unedited.width, mapping, box, rows)
 
     /** [picture] with [face] in it, or with the change from the reconstruction to [face] where [keepDetail] asks for that. */
     fun paste(face: PixelImage, keepDetail: Boolean): PixelImage {
         val result = picture.copy()
         if (box.isEmpty) return result
-        val square = square(face.notLargerThan(transform.side), keepDetail)
+        val reduced = face.notLargerThan(transform.side)
+        warp.set(if (keepDetail) difference(reduced, unedited) else channels(reduced))
         // The photo's own level counts where a change is added to it.
         val kept = if (keepDetail) 0xFFFFFF else 0
         rows.forEachBand(box.height) { from, until ->
-            for (y in box.top + from until box.top + until) {
-                // One call for each kind, so that each is compiled by itself.
-                when (square) {
-                    is PackedSquare -> pasteRow(square, kept, y, result.argb)
-                    is FineSquare -> pasteFineRow(square, kept, y, result.argb)
-                }
-            }
+            val opacities = IntArray(picture.width)
+            for (y in box.top + from until box.top + until) pasteRow(y, kept, opacities, result.argb)
         }
         return result
     }
 
-    private fun square(face: PixelImage, keepDetail: Boolean): SampledSquare {
-        val values = if (keepDetail) difference(face, unedited) else channels(face)
-        val square = PackedSquare(face.width, values)
-        return fine?.also { it.set(square, rows) } ?: square
-    }
-
-    private fun pasteRow(square: PackedSquare, kept: Int, y: Int, target: IntArray) {
+    private fun pasteRow(y: Int, kept: Int, opacities: IntArray, target: IntArray) {
         val start = y * picture.width
-        warp.forEach(warp.columns(y, picture.width), y, square::at) { x, sum, opacity ->
-            target[start + x] = blended(target[start + x], kept, sum, opacity)
-        }
-    }
-
-    private fun pasteFineRow(square: FineSquare, kept: Int, y: Int, target: IntArray) {
-        val start = y * picture.width
-        warp.forEach(warp.columns(y, picture.width), y, square::at) { x, sum, opacity ->
-            target[start + x] = blended(target[start + x], kept, sum, opacity)
-        }
+        val columns = rim.columns(y, picture.width)
+        rim.forEach(columns, y) { x, _, _, opacity -> opacities[x] = opacity }
+        warp.forEach(columns, y) { x, sum -> target[start + x] = blended(target[start + x], kept, sum, opacities[x]) }
     }
 
     private companion object {
-        // Below, enlarging the whole square costs more than it spares.
-        const val FINE_FROM = 2
         const val HALF = 1 shl (OPACITY_BITS - 1)
         const val OPAQUE = 1 shl OPACITY_BITS
 

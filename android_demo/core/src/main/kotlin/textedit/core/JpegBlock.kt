@@ -99,8 +99,11 @@ internal class JpegBlock {
         private const val LONGEST_RUN = 15
 
         /** Place in the block, row by row, of each coefficient. */
-        private val ZIGZAG = (0 until SIZE).sortedWith(compareBy({ it / SIDE + it % SIDE }, { if ((it / SIDE + it % SIDE) % 2 == 0) it % SIDE else it / SIDE }))
+        private val ZIGZAG = (0 until SIZE)
+            .sortedWith(compareBy({ diagonal(it) }, { if (diagonal(it) % 2 == 0) it % SIDE else it / SIDE }))
             .toIntArray()
+
+        private fun diagonal(at: Int): Int = at / SIDE + at % SIDE
 
         /** The orthonormal cosine transform, a row a frequency. */
         private val BASIS = FloatArray(SIZE) { at ->

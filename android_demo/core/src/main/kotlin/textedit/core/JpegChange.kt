@@ -13,10 +13,11 @@ internal data class Sampling(val across: Double, val down: Double)
 internal class JpegChange(change: FaceChange, toUpright: Affine, samplings: List<Sampling>) {
     private val edited = change.edited.notLargerThan(change.crop.side)
     private val addsChange = change.reconstruction != null
-    private val square = PackedSquare(edited.width, components(edited, change.reconstruction?.notLargerThan(change.crop.side)))
+    private val square = PackedSquare(edited.width)
     private val warps: List<CubicWarp>
 
     init {
+        square.set(components(edited, change.reconstruction?.notLargerThan(change.crop.side)))
         val toSquare = change.crop.toCropPixels(edited.width).after(toUpright)
         warps = samplings.map { CubicWarp(edited.width, toSquare.after(Affine(it.across, 0.0, 0.0, 0.0, it.down, 0.0))) }
     }
@@ -34,9 +35,9 @@ internal class JpegChange(change: FaceChange, toUpright: Affine, samplings: List
         gains.fill(0f)
         val before = if (addsChange) null else levels()
         for (row in 0 until BLOCK) {
-            warps[component].forEach(columns(component, x, y + row), y + row, square::at) { column, sum, opacity ->
+            warps[component].forEach(columns(component, x, y + row), y + row) { column, u, v, opacity ->
                 val at = row * BLOCK + column - x
-                val gain = lane(sum, component) - (before?.get(at) ?: 0f)
+                val gain = lane(square.at(u, v), component) - (before?.get(at) ?: 0f)
                 gains[at] = gain * opacity / FULL
             }
         }

@@ -55,7 +55,7 @@ internal class JpegEdit(private val input: JpegInput, private val output: JpegOu
             RESTARTS -> restartInterval = content.short(0)
             FRAME, FRAME + 1 -> frame = readFrame(content)
             in FRAMES - setOf(HUFFMAN, ARITHMETIC_RESERVED) -> throw JpegUnsupported("it is progressive, lossless or arithmetic")
-            APP14 -> if (content.size >= 12 && content[11].toInt() == 0 && String(content, 0, 5) == "Adobe") throw JpegUnsupported("it is not YCbCr")
+            APP14 -> if (isAdobeWithoutTransform(content)) throw JpegUnsupported("it is not YCbCr")
             APP1 -> if (ExifSegment.matches(content)) ExifSegment(content).run {
                 this@JpegEdit.orientation = orientation
                 removeThumbnail()
@@ -81,7 +81,8 @@ internal class JpegEdit(private val input: JpegInput, private val output: JpegOu
         while (at < content.size) {
             val wide = content.byte(at) shr 4 != 0
             val start = at + 1
-            steps[content.byte(at) and 3] = IntArray(JpegBlock.SIZE) { if (wide) content.short(start + 2 * it) else content.byte(start + it) }
+            val table = IntArray(JpegBlock.SIZE) { if (wide) content.short(start + 2 * it) else content.byte(start + it) }
+            steps[content.byte(at) and 3] = table
             at = start + JpegBlock.SIZE * if (wide) 2 else 1
         }
     }
@@ -182,6 +183,9 @@ internal class JpegEdit(private val input: JpegInput, private val output: JpegOu
         const val APP2 = 0xE2
         const val APP14 = 0xEE
         val FRAMES = FRAME..0xCF
+
+        fun isAdobeWithoutTransform(content: ByteArray) =
+            content.size >= 12 && content[11].toInt() == 0 && String(content, 0, 5, Charsets.ISO_8859_1) == "Adobe"
 
         fun ceilDiv(size: Int, by: Int) = (size + by - 1) / by
 

@@ -8,23 +8,24 @@ import kotlin.test.assertTrue
 /** `pasteBack`, which keeps to the contract's vectors, is what the fast form is compared with. */
 class FacePastingTest {
     private val photo = TestPhotos.smooth(320, 240, seed = 1)
-    private val edited = TestPhotos.smooth(32, 32, seed = 2)
-    private val reconstruction = TestPhotos.smooth(32, 32, seed = 3)
+    private val edited = TestPhotos.smooth(128, 128, seed = 2)
+    private val reconstruction = TestPhotos.smooth(128, 128, seed = 3)
 
-    // Smaller than the face (reduced), up to twice as large (bicubic), larger (enlarged first), across the corner, outside.
+    // Smaller than the face (reduced), turned by each quarter, upright, across the corner, outside.
     private val crops = listOf(
-        TestPhotos.crop(160.0, 120.0, side = 20.0, radians = 0.3),
-        TestPhotos.crop(160.0, 120.0, side = 50.0, radians = -2.0),
-        TestPhotos.crop(160.0, 120.0, side = 160.0, radians = 0.1),
-        TestPhotos.crop(160.0, 120.0, side = 160.0),
-        TestPhotos.crop(300.0, 230.0, side = 100.0, radians = 0.7),
-        TestPhotos.crop(900.0, 900.0, side = 100.0),
+        TestPhotos.crop(160.0, 120.0, side = 100.0, radians = 0.3),
+        TestPhotos.crop(160.0, 120.0, side = 160.0, radians = -2.0),
+        TestPhotos.crop(160.0, 120.0, side = 160.0, radians = 1.5),
+        TestPhotos.crop(160.0, 120.0, side = 180.0, radians = 3.1),
+        TestPhotos.crop(160.0, 120.0, side = 200.0),
+        TestPhotos.crop(300.0, 230.0, side = 200.0, radians = 0.7),
+        TestPhotos.crop(900.0, 900.0, side = 200.0),
     )
 
     /** Positions in steps of 1/64 pixel and colours of up to 255 levels a pixel leave differences of a few levels, and few of those. */
     @Test
     fun `pastes as the exact form does`() {
-        for (crop in crops) for (keepDetail in listOf(true, false)) for (threads in 1..3) {
+        for (crop in crops) for ((threads, keepDetail) in listOf(1 to true, 3 to false)) {
             val pasted = RowPool(threads).use { FacePasting(photo, crop, reconstruction, it).paste(edited, keepDetail) }
             val exact = pasteBack(photo, edited, crop, reconstruction.takeIf { keepDetail })
             val differences = photo.argb.indices.flatMap { at ->
