@@ -7,7 +7,7 @@ import kotlin.math.min
  * Puts edited faces into one picture, again and again: what depends on the picture and its face alone is computed once.
  *
  * The result is that of [pasteBack] to about one level of 255 for an upright face. Where a face is turned by nearly 45 degrees from the
- * picture's edges, its own sharp edges may differ by ten.
+ * picture's edges, its sharpest edges may differ by fifteen.
  *
  * @param picture the photo at the size of the screen.
  * @param transform where the face's crop lies in [picture].

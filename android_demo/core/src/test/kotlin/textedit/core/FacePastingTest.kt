@@ -22,7 +22,10 @@ class FacePastingTest {
         TestPhotos.crop(900.0, 900.0, side = 200.0),
     )
 
-    /** Positions in steps of 1/64 pixel and colours of up to 255 levels a pixel leave differences of a few levels, and few of those. */
+    /**
+     * Positions in steps of 1/64 pixel leave differences of a few levels, and few of those. The second pass runs along columns: the
+     * nearer a face is to 45 degrees, the farther apart its pixels lie there, which shows at the sharp edges of these random colours.
+     */
     @Test
     fun `pastes as the exact form does`() {
         for (crop in crops) for ((threads, keepDetail) in listOf(1 to true, 3 to false)) {
@@ -31,7 +34,8 @@ class FacePastingTest {
             val differences = photo.argb.indices.flatMap { at ->
                 listOf(16, 8, 0).map { abs((exact.argb[at] shr it and 0xFF) - (pasted.argb[at] shr it and 0xFF)) }
             }
-            assertTrue(differences.max() <= 6, "$crop: ${differences.max()} levels")
+            val turned = minOf(abs(crop.axis.x), abs(crop.axis.y)) / crop.side > 0.5
+            assertTrue(differences.max() <= if (turned) 16 else 6, "$crop: ${differences.max()} levels")
             assertTrue(differences.average() < 0.4, "$crop: ${differences.average()} levels on average")
         }
     }
