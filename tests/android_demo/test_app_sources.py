@@ -61,7 +61,7 @@ def app_text() -> str:
 
 # What a declaration's first words name: a type, a property or a function, the latter two maybe of a receiver.
 DECLARATION = re.compile(
-    r"\b(?:class|interface|object|val)\s+(?:\w+\.)?(?P<type>\w+)|\bfun\s+(?:<[^>]*>\s*)?(?:\w+\.)?(?P<function>\w+)",
+    r"\b(?:class|interface|object|val)\s+(?:\w+\.)?(?P<type>\w+)|\bfun\s+(?!interface\b)(?:<[^>]*>\s*)?(?:\w+\.)*(?P<function>\w+)",
 )
 
 
