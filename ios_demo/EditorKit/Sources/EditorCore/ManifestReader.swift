@@ -130,7 +130,8 @@ extension Manifest {
 extension Manifest.Runtime {
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
         let fields = try Fields(json, at: path, names: ["name", "version", "backend", "min_os"])
-        name = try fields.string("name") { ["Core ML", "ExecuTorch", "ONNX Runtime"].contains($0) }
+        // Only shown: what an app runs is told by the target.
+        name = try fields.string("name") { !$0.isEmpty && $0.unicodeScalars.count <= 64 }
         version = try fields.string("version")
         _ = try fields.string("backend")
         minimumOS = try fields.string("min_os")
