@@ -18,7 +18,8 @@ class EncoderConfig:
     """Photo -> w_plus. `kind` "compact": `backbone` is a timm name; its last feature map is squeezed, flattened and mapped to the levels.
 
     "e4e" and "psp" are the imported encoders of those names: an IR-SE50 of the stage widths `widths` with a head per level; of the other
-    fields they read only sizes.
+    fields they read only sizes. "backbone_w" is pSp's encoder into W, one answer for all levels. "restyle_psp" and "restyle_e4e" look at the
+    photo beside what the decoder makes of their last answer, and correct it in `iterations` steps.
     """
 
     backbone: str = "mobilenetv4_conv_small"
@@ -28,8 +29,9 @@ class EncoderConfig:
     squeeze_channels: int = 64
     hidden_dim: int = 512
     offset_rank: int = 32
-    kind: Literal["compact", "e4e", "psp"] = "compact"
+    kind: Literal["compact", "e4e", "psp", "backbone_w", "restyle_psp", "restyle_e4e"] = "compact"
     widths: tuple[int, ...] = (64, 128, 256, 512)
+    iterations: int = 1
 
 
 @dataclass(frozen=True)
@@ -138,14 +140,16 @@ class ClipConfig:
 class IdentityConfig:
     """The compact identity net: a residual network on an image_size crop, trained with the ArcFace margin.
 
-    `kind` "ir_se50" is ArcFace's IR-SE50, whose sizes are fixed: embed_dim 512, image_size 112.
+    `kind` "ir_se50" is ArcFace's IR-SE50, whose sizes are fixed: embed_dim 512, image_size 112. "ir" and "ir_se" are its relatives of other
+    depths, without and with squeeze-and-excitation, "iresnet" is insightface's; `blocks` are their units per stage.
     """
 
     embed_dim: int = 128
     image_size: int = 112
     widths: tuple[int, ...] = (32, 64, 128, 192)
     crop_fraction: float = 0.8
-    kind: Literal["compact", "ir_se50"] = "compact"
+    kind: Literal["compact", "ir_se50", "ir", "ir_se", "iresnet"] = "compact"
+    blocks: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

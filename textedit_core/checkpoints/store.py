@@ -17,6 +17,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from textedit_core.backbone_encoders import ReStyleEncoder
 from textedit_core.config import (
     ModelConfig,
     Prompt,
@@ -27,9 +28,8 @@ from textedit_core.config import (
     to_dict,
 )
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.e4e_encoder import PyramidEncoder, build_encoder
+from textedit_core.e4e_encoder import AnyEncoder, build_encoder
 from textedit_core.editor import LatentEditor, TextConditionedEditor
-from textedit_core.encoder import Encoder
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.mapper_editor import build_editor
 from textedit_core.perception.clip import ClipModel
@@ -63,8 +63,11 @@ class Checkpoint:
     provenance: dict[str, Any]
     files: dict[str, dict[str, Any]]
 
-    def load_encoder(self) -> Encoder | PyramidEncoder:
-        return self._load("encoder.safetensors", build_encoder(self.config.encoder))
+    def load_encoder(self) -> AnyEncoder:
+        encoder = self._load("encoder.safetensors", build_encoder(self.config.encoder))
+        if isinstance(encoder, ReStyleEncoder):
+            encoder.watch(self.load_decoder())
+        return encoder
 
     def load_decoder(self) -> nn.Module:
         return self._load("decoder.safetensors", build_decoder(self.config.decoder))

@@ -15,7 +15,7 @@ def _recognises(source: Source) -> bool:
     return isinstance(content, dict) and "input_layer.0.weight" in content and any(str(key).startswith("output_layer.") for key in content)
 
 
-def _read(source: Source, name: str) -> Imported:
+def _read(source: Source, choice: str) -> Imported:
     table = KeyTable(source.path, source.content)
     tensors = take_network(table, IRSE50, lambda key: key)
     fraction = (CROP_ROWS.stop - CROP_ROWS.start) / ALIGNED_SIZE

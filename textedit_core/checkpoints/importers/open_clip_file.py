@@ -56,10 +56,10 @@ def _leaves(record: Record, prefix: str = "") -> dict[str, Tensor]:
     return found
 
 
-def _read(source: Source, name: str) -> Imported:
-    if not name:
+def _read(source: Source, choice: str) -> Imported:
+    if not choice:
         raise UserError(f"{str(source.path)!r} does not say which model it is; give its name: --clip ViT-B-32={source.path.name}")
-    model, _, tag = name.partition("=")
+    model, _, tag = choice.partition("=")
     # OpenAI writes ViT-B/32, open_clip ViT-B-32.
     config = clip_config(model.replace("/", "-"), tag, quick_gelu=source.container == "torchscript")
     state = _state(source)
@@ -167,4 +167,4 @@ def download_weights(name: str, tag: str) -> Path:
         raise UserError(f"{name} {tag} cannot be downloaded: {(str(error).splitlines() or [''])[0]}") from None
 
 
-IMPORTER = Importer(FORMAT, "clip", _recognises, _read)
+IMPORTER = Importer(FORMAT, "clip", _recognises, _read, takes_choice=True)
