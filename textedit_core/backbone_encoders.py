@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from textedit_core.config import EncoderConfig
 from textedit_core.decoder.layers import EqualizedLinear
+from textedit_core.errors import UserError
 from textedit_core.perception.ir_se50 import ir_se50_body
 
 # The backbone halves its image four times.
@@ -32,6 +33,12 @@ class StyleHead(nn.Module):
         for conv in self.convs:
             x = F.leaky_relu(conv(x), _SLOPE)
         return self.linear(x.flatten(1))
+
+
+def refuse_stepwise(config: EncoderConfig) -> None:
+    """Raises UserError for a model whose encoder looks at its own answers: it is used and exported, but not trained here."""
+    if config.kind.startswith("restyle"):
+        raise UserError(f"an encoder of kind {config.kind!r} corrects its answer in steps and cannot be trained here; import another one")
 
 
 def encoder_stem(channels: int, width: int) -> nn.Sequential:

@@ -16,10 +16,11 @@ from torch import Tensor
 
 from textedit_core.checkpoints.gathered_parts import add_companions, average_latent, fitted_parts, known_average
 from textedit_core.checkpoints.imported_config import imported_config
-from textedit_core.checkpoints.importers.contract import Imported, Importer, Kind, Source
+from textedit_core.checkpoints.importers.contract import ChoiceNeeded, Imported, Importer, Kind, Source
 from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
 from textedit_core.checkpoints.importers.import_report import as_json, describe
-from textedit_core.checkpoints.importers.open_clip_file import download_weights
+from textedit_core.checkpoints.importers.known_refusals import known_refusal
+from textedit_core.checkpoints.importers.open_clip_file import download_weights, fitting_names
 from textedit_core.checkpoints.sample_faces import copy_faces
 from textedit_core.checkpoints.store import (
     LATENT_AVERAGE,
@@ -53,8 +54,8 @@ class ImportRequest:
     `clip` and `editors` come with a name: the text-image model's, the prompt's id. With `download` the second part of `clip` is no file
     but the tag of weights that open_clip publishes, which are fetched; nothing else uses the network. After the path of an encoder or an
     editor a choice may follow, as in pca.npz#3: which of several directions, how many steps. `class_index` is the class of a conditional
-    generator. `base` is a checkpoint whose other parts are taken over, its decoder too unless `decoder` names another. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base,
-    or else of the reference model.
+    generator. `base` is a checkpoint whose other parts are taken over, its decoder too unless `decoder` names another. `faces` is a
+    folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base, or else of the reference model.
     """
 
     out: Path
@@ -160,7 +161,7 @@ def import_file(path: Path, kind: Kind | None = None, choice: str = "", w_avg: T
 
 
 def inspect_file(path: Path) -> str:
-    """Several lines about what a file is, and what an import would make of it.
+    """Several lines about what a file is, what an import would make of it, and how to ask for that.
 
     Raises:
         UserError: it cannot be read, is unsafe, or is of a known format but damaged.
@@ -168,18 +169,36 @@ def inspect_file(path: Path) -> str:
     source = open_source(path)
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        return f"{path.name}: {outline(source)}; of no known format"
+        return f"{path.name}: {outline(source)}; {known_refusal(source) or 'of no known format'}"
     return "\n".join([f"{path.name}: {outline(source)}", *(_looked_at(importer, source, len(fitting)) for importer in fitting)])
 
 
 def _looked_at(importer: Importer, source: Source, fitting: int) -> str:
+    """What one importer makes of a file, and the flags that import it: those alone that will work."""
+    what, file = f"as {importer.kind} ({importer.format})", source.path.name
+    if importer.kind == "clip":
+        names = fitting_names(source)
+        ways = ", or ".join(f"--clip {name}={file}" for name in names)
+        return f"{what}: {ways}" if names else f"not {what}: open_clip knows no model of its shapes"
     try:
-        return describe(importer.read(source, ""))
+        imported = importer.read(source, "")
+    except ChoiceNeeded as error:
+        return f"{what}: {error}"
     except UserError as error:
-        # A text-image model needs a name beside its file, and an array may be latents where it is no direction.
-        if fitting == 1 and importer.kind != "clip":
+        # An array may be latents where it is no direction.
+        if fitting == 1:
             raise
-        return f"as {importer.kind} ({importer.format}): {error}"
+        return f"not {what}: {error}"
+    return f"{describe(imported)}\n  to import it: {_flags(imported, file)}"
+
+
+def _flags(imported: Imported, file: str) -> str:
+    if imported.kind == "decoder":
+        return f"--decoder {file}"
+    if imported.kind == "encoder":
+        return f"--encoder {file}" + ("" if imported.companions else " beside its generator, --decoder FILE or --base DIR")
+    flag = "--editor ID=" if imported.kind == "editor" else f"--{imported.kind} "
+    return f"{flag}{file} beside a generator, --decoder FILE or --base DIR"
 
 
 def _check(request: ImportRequest) -> None:

@@ -33,8 +33,7 @@ from textedit_core.editor import LatentEditor, TextConditionedEditor
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.mapper_editor import build_editor
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import IdentityNet, build_identity
-from textedit_core.perception.ir_se50 import IRSE50
+from textedit_core.perception.face_identity import Recogniser, build_identity
 from textedit_core.perception.open_clip_model import OpenClipModel
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
@@ -109,7 +108,7 @@ class Checkpoint:
         tokenizer = PromptTokenizer.from_json(self.verified(TOKENIZER_NAME).read_text("utf8"))
         return self._load("clip.safetensors", ClipModel(self.config.clip, tokenizer))
 
-    def load_identity(self) -> IdentityNet | IRSE50:
+    def load_identity(self) -> Recogniser:
         return self._load("identity.safetensors", build_identity(self.config.identity))
 
     def load_latents(self) -> Tensor:

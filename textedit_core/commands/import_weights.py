@@ -22,7 +22,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", metavar="NAME=FILE", help=clip)
     fetch = "fetch the --clip weights that open_clip publishes as TAG, e.g. laion2b_s34b_b79k; nothing is ever downloaded without this"
     parser.add_argument("--download", action="store_true", help=fetch)
-    parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction, FILE#3 number 3 of several; may be repeated")
+    editor = "a mapper or a direction, FILE#3 number 3 of several; may be repeated"
+    parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help=editor)
     parser.add_argument("--class", dest="class_index", type=int, metavar="N", help="which class of a conditional --decoder")
     parser.add_argument("--base", type=Path, help="a checkpoint whose other parts are taken over")
     parser.add_argument("--faces", type=Path, help="a folder of aligned faces that exports calibrate with")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from textedit_core.backbone_encoders import refuse_stepwise
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import DecoderTraining, EncoderTraining, ModelConfig
 from textedit_core.decoder import build_decoder
@@ -42,6 +43,7 @@ class AutoencoderStage:
         team: Team = SOLO,
     ) -> None:
         refuse_early_discriminator(recipe)
+        refuse_stepwise(model.encoder)
         self.recipe, self.latent, self.batch_size, self.team = recipe, latent, batch_size, team
         self.directory, self.count = checkpoint.directory, len(data)
         self.images = ImageSource(data, team.device)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from textedit_core.backbone_encoders import refuse_stepwise
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EncoderTraining
 from textedit_core.e4e_encoder import build_encoder
@@ -31,6 +32,7 @@ class EncoderStage:
     def __init__(
         self, recipe: EncoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
     ) -> None:
+        refuse_stepwise(checkpoint.config.encoder)
         self.recipe, self.batch_size, self.team, self.directory = recipe, batch_size, team, checkpoint.directory
         self.images, self.count = ImageSource(data, team.device), len(data)
         self.heldout_images = ImageSource(heldout, team.device).first(8)

@@ -9,12 +9,12 @@ from types import MappingProxyType
 import torch
 from torch import Tensor, nn
 
+from textedit_core.backbone_encoders import refuse_stepwise
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import EditorTraining, EncoderTraining, Prompt
 from textedit_core.decoder.layers import EQUALIZED_RATE
-from textedit_core.e4e_encoder import PyramidEncoder
+from textedit_core.e4e_encoder import AnyEncoder
 from textedit_core.editor import LatentEditor
-from textedit_core.encoder import Encoder
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
@@ -62,6 +62,8 @@ class JointStage:
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
+        if "encoder" in parts:
+            refuse_stepwise(checkpoint.config.encoder)
         self.name = "-".join(["joint", *(() if set(parts) == set(PARTS) else parts)])
         self.batch_size, self.team = batch_size, team
         self.images, self.count = ImageSource(data, team.device), len(data)
@@ -150,7 +152,7 @@ class JointStage:
     def _calibrated(self, networks: nn.ModuleDict) -> dict[str, Prompt]:
         """Writes every editor at the strength that suits what the networks have become, and returns the prompts' records."""
         encoder, editors = networks["encoder"], networks["editors"]
-        assert isinstance(encoder, (Encoder, PyramidEncoder)) and isinstance(editors, nn.ModuleDict)
+        assert isinstance(encoder, AnyEncoder) and isinstance(editors, nn.ModuleDict)
         around = FrozenNetworks(encoder, networks["decoder"], self.clip, self.identity)
         latents = encoded(encoder, self.images(calibration_rows(self.count)))
         sources = self.clip.encode_image(around.preview(latents))

@@ -25,9 +25,9 @@ class ChoiceNeeded(UserError):
 class Source:
     """A foreign file after it was safely read.
 
-    `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built);
-    it is a numpy array for "npy", a dict of tensors for "npz", and None for "onnx", of which nothing is read: no importer takes it.
-    `w_avg` is the average latent of the generator that goes with it, float32 [D] or [L,D], where one is known: some encoders' files lack it.
+    `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built); it
+    is a numpy array for "npy", a dict of tensors for "npz", and None for "onnx", of which nothing is read: no importer takes it. `w_avg` is
+    the average latent of the generator that goes with it, float32 [D] or [L,D], where one is known: some encoders' files lack it.
     """
 
     path: Path
@@ -55,10 +55,10 @@ class Imported:
     """One network of a foreign file, ready for a checkpoint.
 
     `tensors` are the state dict of the network that `config` (a dataclass of textedit_core.config) builds, in fp32. For "latents" it is
-    {"w_plus": float32 [N,L,D]} and `config` is None; L is 1 where it holds for all levels. `companions` are further networks of the same file: the mapping network of a
-    generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report. `w_avg` float32 [D] or [L,D] is
-    the average latent that came with a generator; `text` is what an editor's file says that it does, "" where it says nothing. With `open_levels` the config's
-    levels are a guess: any number fits, and the generator's is taken.
+    {"w_plus": float32 [N,L,D]} and `config` is None; L is 1 where it holds for all levels. `companions` are further networks of the same
+    file: the mapping network of a generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report.
+    `w_avg` float32 [D] or [L,D] is the average latent that came with a generator; `text` is what an editor's file says that it does, ""
+    where it says nothing. With `open_levels` the config's levels are a guess: any number fits, and the generator's is taken.
     """
 
     kind: Kind

@@ -13,6 +13,7 @@ from textedit_core.checkpoints.importers import (
     e4e,
     global_direction,
     ir_se50,
+    iresnet,
     latents_file,
     mobile_stylegan,
     open_clip_file,
@@ -23,6 +24,7 @@ from textedit_core.checkpoints.importers import (
     stylegan3,
 )
 from textedit_core.checkpoints.importers.contract import Importer, Kind, Source, name_unreadable
+from textedit_core.checkpoints.importers.known_refusals import known_refusal
 from textedit_core.checkpoints.importers.numpy_file import NPY_START, is_npz, read_npy, read_npz
 from textedit_core.checkpoints.importers.torch_file import LEGACY_START, read_legacy, read_pickle, read_zip
 from textedit_core.errors import UserError
@@ -39,6 +41,7 @@ IMPORTERS: dict[str, Importer] = {
         latents_file.IMPORTER,
         e4e.IMPORTER,
         ir_se50.IMPORTER,
+        iresnet.IMPORTER,
         open_clip_file.IMPORTER,
         styleclip_mapper.IMPORTER,
         components.IMPORTER,
@@ -94,7 +97,9 @@ def detect(source: Source, kind: Kind | None = None) -> Importer:
     """
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        known = ", ".join(sorted(IMPORTERS))
+        known, refusal = ", ".join(sorted(IMPORTERS)), known_refusal(source)
+        if refusal:
+            raise UserError(f"{str(source.path)!r} cannot be imported: {refusal}")
         raise UserError(f"{str(source.path)!r} is of no known format ({outline(source)}); the formats are: {known}")
     matching = [importer for importer in fitting if kind in (None, importer.kind)]
     if not matching:

@@ -58,8 +58,7 @@ def _read(source: Source, choice: str) -> Imported:
     assert found is not None
     options = _options(source)
     table = KeyTable(source.path, _part(found.tensors, _ENCODER), f"{found.prefix}{_ENCODER}")
-    config = _config(table, options, source)
-    config = dataclasses.replace(config, iterations=_steps(options, choice, source)) if config.kind in _STEPWISE else _unchosen(config, choice)
+    config = dataclasses.replace(_config(table, options, source), iterations=_steps(options, choice, source))
     tensors = take_network(table, partial(_without_average, config), _foreign_name)
     tensors["w_avg"], average = _average(source, found, options, config)
     decoder, rest = _decoder(source, found)
@@ -83,17 +82,15 @@ def _note(config: EncoderConfig, options: dict[str, Any]) -> str:
 
 
 def _steps(options: dict[str, Any], choice: str, source: Source) -> int:
-    """How often a stepwise encoder corrects itself: as chosen, or as its options say, or as ReStyle's inference does."""
+    """How often an encoder corrects itself: as chosen, or as its options say, or as ReStyle's inference does; all others once."""
+    if _KINDS[options["encoder_type"]] not in _STEPWISE:
+        if choice:
+            raise UsageError(f"--encoder FILE#{choice}: only encoders that correct themselves in steps (ReStyle) take a number of them")
+        return 1
     steps = choice or str(options.get("n_iters_per_batch") or _STEPS)
     if not steps.isdecimal() or not 1 <= int(steps) <= _MOST_STEPS:
         raise UserError(f"{str(source.path)!r} cannot take {steps!r} steps; give 1 to {_MOST_STEPS}: --encoder FILE#{_STEPS}")
     return int(steps)
-
-
-def _unchosen(config: EncoderConfig, choice: str) -> EncoderConfig:
-    if choice:
-        raise UsageError(f"--encoder FILE#{choice}: only encoders that correct themselves in steps (ReStyle) take a number of them")
-    return config
 
 
 def _options(source: Source) -> dict[str, Any]:
@@ -159,7 +156,7 @@ def _average(source: Source, found: Found, options: dict[str, Any], config: Enco
     elif source.w_avg is not None:
         average, report = source.w_avg, KeyReport((), {}, {"latent_avg": "that of the generator stands in"})
     else:
-        raise ChoiceNeeded(f"{str(source.path)!r} lacks latent_avg; give it with a generator whose file has one: --encoder FILE --decoder FILE")
+        raise ChoiceNeeded(f"{str(source.path)!r} lacks latent_avg; give a generator whose file has one too: --encoder FILE --decoder FILE")
     if average.numel() not in (w_dim, levels * w_dim) or average.shape[-1] != w_dim:
         found_shape = list(average.shape)
         raise UserError(f"{str(source.path)!r}: latent_avg has the shape {found_shape}, not {[levels, w_dim]}; is it of another generator?")

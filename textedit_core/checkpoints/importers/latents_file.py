@@ -30,7 +30,8 @@ def _recognises(source: Source) -> bool:
 
 
 def _is_latent(item: Any) -> bool:
-    return isinstance(item, Tensor) and item.is_floating_point() and 1 <= item.ndim <= 4 and item.numel() > 0 and item.shape[-1] >= MIN_W_DIM
+    is_float = isinstance(item, Tensor) and item.is_floating_point()
+    return is_float and 1 <= item.ndim <= 4 and item.numel() > 0 and item.shape[-1] >= MIN_W_DIM
 
 
 def _flat(tensor: Tensor) -> Tensor:

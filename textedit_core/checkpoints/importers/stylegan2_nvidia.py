@@ -35,9 +35,9 @@ def _read(source: Source, choice: str) -> Imported:
     report = table.report()
     report.ignored.update(record.other_parts)
     companion = Imported("mapping", FORMAT, mapping_config, mapping, report)
-    notes = (f"its layers clamp at +-{config.clamp:g}; the decoder does too",) if config.clamp else ()
+    notes = [f"its layers clamp at +-{config.clamp:g}; the decoder does too"] if config.clamp else []
     notes += class_note(record, choice)
-    return Imported("decoder", FORMAT, config, tensors, report, (companion,), notes, w_avg)
+    return Imported("decoder", FORMAT, config, tensors, report, (companion,), tuple(notes), w_avg)
 
 
 def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> DecoderConfig:

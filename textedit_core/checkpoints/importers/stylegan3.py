@@ -28,7 +28,7 @@ def _read(source: Source, choice: str) -> Imported:
     record, table = opened(source)
     if record.modules is None:
         raise UserError(
-            f"{str(source.path)!r} is a bare state dict of StyleGAN3, which lacks what its layers are set to (factors, filter taps, sizes); "
+            f"{str(source.path)!r} is a bare state dict of StyleGAN3, which lacks the settings of its layers (factors, taps, sizes); "
             "save the generator itself: torch.save(G_ema, FILE), or give NVIDIA's .pkl"
         )
     names = _layer_names(record, source)
@@ -47,7 +47,7 @@ def _read(source: Source, choice: str) -> Imported:
 
 def _layer_names(record: GeneratorRecord, source: Source) -> list[str]:
     """The layers' modules in the order of their numbers: L0_36_1024, L1_36_1024, ..."""
-    inside = [key.partition(".")[2] for key in record.modules if _LAYER_NAME.fullmatch(key)]
+    inside = [key.partition(".")[2] for key in record.modules or {} if _LAYER_NAME.fullmatch(key)]
     names = sorted(inside, key=lambda name: int(name[1:].partition("_")[0]))
     if [name.split("_")[0] for name in names] != [f"L{i}" for i in range(len(names))] or len(names) < 2:
         raise UserError(f"{str(source.path)!r} lacks layers: it has {', '.join(names) or 'none'}; is the file damaged?")

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor
 
 # What trainers put before every key: data parallel, compiled, and modules that hold the network as an attribute.
-PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "generator.", "g_ema.", "netG.")
+PREFIXES = ("module.", "_orig_mod.", "model.", "net.", "generator.", "g_ema.", "netG.", "backbone.")
 # A file wraps its network at most this often.
 MAX_DEPTH = 4
 _BESIDE = {
