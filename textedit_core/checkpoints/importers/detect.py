@@ -12,6 +12,7 @@ from textedit_core.checkpoints.importers import (
     components,
     e4e,
     global_direction,
+    hairclip,
     ir_se50,
     iresnet,
     latents_file,
@@ -44,6 +45,7 @@ IMPORTERS: dict[str, Importer] = {
         iresnet.IMPORTER,
         open_clip_file.IMPORTER,
         styleclip_mapper.IMPORTER,
+        hairclip.IMPORTER,
         components.IMPORTER,
         global_direction.IMPORTER,
     )

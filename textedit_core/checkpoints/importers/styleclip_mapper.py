@@ -28,7 +28,8 @@ _DEFAULT_SIZE = 1024
 
 
 def _is_mapper(state: Mapping[str, Any]) -> bool:
-    inside = any(key.startswith(_MAPPER) for key in state) and f"{_MAPPER}course_mapping.modulation_module_list.0.fc.weight" not in state
+    # HairCLIP's mapper lies at the same place.
+    inside = any(key.startswith(_MAPPER) for key in state) and not any(".modulation_module_list." in key for key in state)
     return inside or any(f"{_network(group)}.1.weight" in state for group in _GROUPS)
 
 
