@@ -11,6 +11,7 @@ from safetensors.torch import load_file
 from textedit_core.checkpoints.importers import (
     components,
     e4e,
+    generator_inside,
     global_direction,
     hairclip,
     ir_se50,
@@ -48,6 +49,7 @@ IMPORTERS: dict[str, Importer] = {
         hairclip.IMPORTER,
         components.IMPORTER,
         global_direction.IMPORTER,
+        generator_inside.IMPORTER,
     )
 }
 

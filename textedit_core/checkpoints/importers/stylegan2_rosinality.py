@@ -130,9 +130,7 @@ def _synthesis(table: KeyTable, config: DecoderConfig, draw: torch.Generator | N
     return tensors
 
 
-def _styled(
-    table: KeyTable, names: tuple[str, str, str], sizes: tuple[int, int, int], w_dim: int, draw: torch.Generator | None
-) -> Weights:
+def _styled(table: KeyTable, names: tuple[str, str, str], sizes: tuple[int, int, int], w_dim: int, draw: torch.Generator | None) -> Weights:
     theirs, ours, noise = names
     width, out, size = sizes
     if draw is not None:
