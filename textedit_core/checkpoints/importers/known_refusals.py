@@ -14,7 +14,7 @@ _MAX_DEPTH = 3
 
 def known_refusal(source: Source) -> str:
     """Why a file that no importer takes is none for this project, "" where it is not known."""
-    if any(record.origin.startswith(_TENSORFLOW) for record in _records(source.content, 0)):
+    if any(record.origin.startswith(_TENSORFLOW) for record in _records(source.content, 0, set())):
         return (
             "it is a TensorFlow pickle of StyleGAN, whose network is built by code inside it; convert it with legacy.py of NVIDIA's "
             "stylegan2-ada-pytorch, or with rosinality's convert_weight.py, and import the result"
@@ -27,12 +27,14 @@ def known_refusal(source: Source) -> str:
     return ""
 
 
-def _records(value: Any, depth: int) -> Iterator[Record]:
+def _records(value: Any, depth: int, seen: set[int]) -> Iterator[Record]:
     if isinstance(value, Record):
         yield value
-    if depth < _MAX_DEPTH and isinstance(value, (tuple, list, dict)):
+    # A file may refer to one list any number of times.
+    if depth < _MAX_DEPTH and isinstance(value, (tuple, list, dict)) and id(value) not in seen:
+        seen.add(id(value))
         for item in value.values() if isinstance(value, dict) else value:
-            yield from _records(item, depth + 1)
+            yield from _records(item, depth + 1, seen)
 
 
 def _tensor_keys(content: Any) -> Iterator[Any]:

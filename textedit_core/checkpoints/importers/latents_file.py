@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,8 @@ MAX_LEVELS = 24
 _NAMES = ("latent", "latents", "w", "w_plus", "w_pivot", "projected_w", "codes")
 # Of files that hold directions and what belongs to them.
 _DIRECTIONS = ("comp", "lat_comp", "eigvec")
+# Pictures' names, a projector's result of each, a list in it; and more latents than any collection has.
+_MAX_DEPTH, _MOST = 3, 100_000
 _CONTAINERS = ("torch", "pickle", "safetensors", "npy", "npz")
 
 
@@ -49,25 +53,32 @@ def _latents(source: Source) -> dict[str, Any]:
         return {"array": as_tensor(content)} if content.dtype.kind == "f" and content.ndim > 1 else {}
     if isinstance(content, Tensor):
         return {"tensor": content} if content.ndim > 1 else {}
-    return dict(_inside(content, ""))
+    # Lists of one list may claim any number of latents.
+    found = list(islice(_inside(content, "", _MAX_DEPTH), _MOST + 1))
+    return dict(found) if len(found) <= _MOST else {}
 
 
-def _inside(content: Any, prefix: str) -> list[tuple[str, Any]]:
-    if isinstance(content, (list, tuple)):
-        named = {str(i): item for i, item in enumerate(content)}
-    # A state dict has keys with dots in them; a collection is keyed by pictures or indices, and every tensor in it has levels.
-    elif isinstance(content, dict) and not any(str(key).endswith((".weight", ".bias")) or key in _DIRECTIONS for key in content):
-        named = {str(key): item for key, item in content.items()}
-    else:
-        return []
-    of_name = [name for name in _NAMES if isinstance(named.get(name), (Tensor, list, tuple))]
-    if of_name:
-        named = {name: named[name] for name in of_name[:1]}
-    found: list[tuple[str, Any]] = []
+def _inside(content: Any, prefix: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """What may be latents, by name; at least one entry for each container, so that a limit on entries is one on the time."""
+    named = _named_items(content) if depth else {}
+    if not named:
+        yield prefix, None
     for key, item in named.items():
-        is_latent = isinstance(item, Tensor) or not isinstance(item, (list, tuple, dict))
-        found += [(f"{prefix}{key}", item)] if is_latent else _inside(item, f"{prefix}{key}.")
-    return found
+        if isinstance(item, (list, tuple, dict)):
+            yield from _inside(item, f"{prefix}{key}.", depth - 1)
+        else:
+            yield f"{prefix}{key}", item
+
+
+def _named_items(content: Any) -> dict[str, Any]:
+    """A container's items; of a file that names its latents those alone, and of a state dict or a file of directions none."""
+    if isinstance(content, (list, tuple)):
+        return {str(i): item for i, item in enumerate(content)}
+    # A state dict has keys with dots in them; a collection is keyed by pictures or indices, and every tensor in it has levels.
+    if not isinstance(content, dict) or any(str(key).endswith((".weight", ".bias")) or key in _DIRECTIONS for key in content):
+        return {}
+    of_name = [name for name in _NAMES if isinstance(content.get(name), (Tensor, list, tuple))]
+    return {name: content[name] for name in of_name[:1]} or {str(key): item for key, item in content.items()}
 
 
 def _read(source: Source, choice: str) -> Imported:

@@ -31,13 +31,8 @@ _TEXT = ("text_projection", "positional_embedding", "token_embedding", "transfor
 
 
 def _recognises(source: Source) -> bool:
-    state = _state(source)
-    return "logit_scale" in state and any(key.startswith("visual.") for key in state)
-
-
-def _state(source: Source) -> dict[str, Any]:
-    """The state dict within the file, by open_clip's names."""
-    return _named_state(source)[0]
+    state = _stored_state(source)
+    return is_transformers_clip(state) or ("logit_scale" in state and any(key.startswith("visual.") for key in state))
 
 
 def _named_state(source: Source) -> tuple[dict[str, Any], dict[str, str]]:
@@ -96,26 +91,39 @@ def _quick_gelu(source: Source, config: ClipConfig, tag: str, model: str) -> boo
     Raises:
         ChoiceNeeded: weights of this model exist with either, and neither the file nor the name says with which these were.
     """
-    if tag in _ACTIVATIONS:
-        return tag == "quickgelu"
-    if config.quick_gelu or source.container == "torchscript" or any(size in _state(source) for size in _SIZES):
-        return True
-    beside = activation_beside(source.path)
-    if tag or beside:
-        return not tag and beside == "quick_gelu"
-    if f"{model}-quickgelu" in open_clip.list_models():
+    told = _activation_told(source, config, tag)
+    if told is None and _has_both(model):
         raise ChoiceNeeded(
             f"{str(source.path)!r}: weights of {model} exist with two activations, and the file does not say which; name it: "
             f"--clip {model}-quickgelu=FILE for OpenAI's, MetaCLIP's and DFN's, --clip {model}:gelu=FILE for LAION's and most others"
         )
-    return False
+    return bool(told)
+
+
+def _has_both(model: str) -> bool:
+    return f"{model}-quickgelu" in open_clip.list_models()
+
+
+def _activation_told(source: Source, config: ClipConfig, tag: str) -> bool | None:
+    """Whether what is beside the weights says that they have OpenAI's activation; None where nothing says anything."""
+    if tag in _ACTIVATIONS:
+        return tag == "quickgelu"
+    # Their archives and state dicts hold sizes beside the weights.
+    if config.quick_gelu or source.container == "torchscript" or any(size in _stored_state(source) for size in _SIZES):
+        return True
+    if tag:
+        return False
+    beside = activation_beside(source.path)
+    return beside == "quick_gelu" if beside else None
 
 
 def fitting_names(source: Source) -> list[str]:
-    """The models of open_clip that have the shapes of a file that was recognised."""
+    """What names a file that was recognised, as --clip takes it: the models of open_clip that have its shapes."""
     state, _ = _named_state(source)
     shapes = {key: tuple(value.shape) for key, value in _shaped(state).items() if isinstance(value, Tensor)}
-    return [name for name in open_clip.list_models() if _fits(name, shapes)]
+    names = [name for name in open_clip.list_models() if _fits(name, shapes)]
+    ambiguous = {name for name in names if _activation_told(source, clip_config(name), "") is None and _has_both(name)}
+    return [f"{name}:gelu" if name in ambiguous else name for name in names]
 
 
 def _fits(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
