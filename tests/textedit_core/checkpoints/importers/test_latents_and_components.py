@@ -137,6 +137,12 @@ def test_lists_within_lists_claim_no_latents(tmp_path: Path) -> None:
         import_file(tmp_path / "a.pt")
 
 
+def test_one_latent_is_not_many(tmp_path: Path) -> None:
+    torch.save([torch.zeros(LEVELS, W_DIM)] * 1000, tmp_path / "a.pt")
+    with pytest.raises(UserError, match="claims 512000 bytes of latents, but has"):  # 1000 * 8 * 16 floats
+        import_file(tmp_path / "a.pt", "latents")
+
+
 def test_a_component_is_named_at_import(tmp_path: Path) -> None:
     generator = write_rosinality(tmp_path / "g.pt", rosinality_state())
     path = _pca(tmp_path / "pca.pt", "e4e")
