@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.importers import stylegan2_rosinality
 from textedit_core.checkpoints.importers.contract import ChoiceNeeded, Imported, Importer, KeyReport, KeyTable, Source
+from textedit_core.checkpoints.importers.training_options import generator_levels
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EncoderConfig
@@ -38,7 +38,7 @@ _NAMES = {"stem": "input_layer", "body": "body", "heads": "styles", "middle_late
 # The first convolution of a unit in each stage of the backbone.
 _STAGE_CONVS = tuple(f"body.{unit}.res_layer.1.weight" for unit in (0, 3, 7, 21))
 # Of an encoder into W, which has no head that would tell.
-_PHOTO, _DEFAULT_GENERATOR = 256, 1024
+_PHOTO, _DEFAULT_LEVELS = 256, 18
 
 
 def _is_model(state: Mapping[str, Any]) -> bool:
@@ -96,7 +96,7 @@ def _steps(options: dict[str, Any], choice: str, source: Source) -> int:
 def _options(source: Source) -> dict[str, Any]:
     options = source.content.get("opts")
     kind = options.get("encoder_type") if isinstance(options, dict) else None
-    if kind not in _KINDS:
+    if not isinstance(kind, str) or kind not in _KINDS:
         known = ", ".join(_KINDS)
         problem = f"opts says encoder_type {kind!r}"
         if not isinstance(options, dict):
@@ -113,19 +113,19 @@ def _part(state: dict[str, Any], prefix: str) -> dict[str, Any]:
 
 def _config(table: KeyTable, options: dict[str, Any], source: Source) -> EncoderConfig:
     kind = _KINDS[options["encoder_type"]]
-    channels, wanted = table.shape("input_layer.0.weight")[1], 6 if kind in _STEPWISE else 3
+    channels, wanted = table.shape("input_layer.0.weight", 4)[1], 6 if kind in _STEPWISE else 3
     if channels != wanted:
         photos = "photos beside pictures (6)" if kind in _STEPWISE else "photos (3)"
         raise UserError(f"{str(source.path)!r} encodes images of {channels} channels, not {photos}; import an encoder of photos")
-    stages = tuple(table.shape(key)[0] for key in _STAGE_CONVS)
+    stages = tuple(table.shape(key, 4)[0] for key in _STAGE_CONVS)
     if kind == "backbone_w":
-        size = int(options.get("output_size") or options.get("stylegan_size") or _DEFAULT_GENERATOR)
+        levels = generator_levels(options, ("output_size", "stylegan_size"), source) or _DEFAULT_LEVELS
         w_dim = table.shape("linear.weight", 2)[0]
-        return EncoderConfig(img_resolution=_PHOTO, num_ws=2 * int(math.log2(size)) - 2, w_dim=w_dim, kind=kind, widths=stages)
+        return EncoderConfig(img_resolution=_PHOTO, num_ws=levels, w_dim=w_dim, kind=kind, widths=stages)
     levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})  # noqa: SIM118
     # Each convolution of a coarse head halves its map, until one pixel is left.
     halvings = sum(key.startswith("styles.0.convs.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
-    w_dim = table.shape("styles.0.linear.weight")[0]
+    w_dim = table.shape("styles.0.linear.weight", 2)[0]
     return EncoderConfig(img_resolution=16 * 2**halvings, num_ws=levels, w_dim=w_dim, kind=kind, widths=stages)
 
 

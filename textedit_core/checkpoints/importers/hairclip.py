@@ -5,7 +5,6 @@ The texts are fixed when it is imported: what the mapper makes of them becomes c
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from textedit_core.checkpoints.importers.contract import ChoiceNeeded, Imported, Importer, KeyReport, KeyTable, Source
+from textedit_core.checkpoints.importers.training_options import generator_levels
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EditorConfig
@@ -27,7 +27,8 @@ _MAPPER, _CLIP = "mapper.", "clip_model."
 _LAYERS = "modulation_module_list."
 # HairCLIP spells the coarse group so.
 _GROUPS = {"coarse": "course_mapping", "medium": "medium_mapping", "fine": "fine_mapping"}
-_DEFAULT_SIZE = 1024
+# Of a generator of 1024 px.
+_DEFAULT_LEVELS = 18
 # The slope of torch's leaky ReLU where none is given, and the width of a head of the text-image model.
 _SLOPE, _HEAD = 0.01, 64
 Weights = dict[str, Tensor]
@@ -52,7 +53,7 @@ def _read(source: Source, choice: str) -> Imported:
     mapper = {key.removeprefix(_MAPPER): value for key, value in found.tensors.items() if key.startswith(_MAPPER)}
     clip = {key.removeprefix(_CLIP): value for key, value in mapper.items() if key.startswith(_CLIP)}
     reader = KeyTable(source.path, clip, f"{found.prefix}{_MAPPER}{_CLIP}")
-    texts = {text: vector for text, vector in _text_vectors(reader, [text for text in (hair, colour) if text]).items()}
+    texts = _text_vectors(reader, [text for text in (hair, colour) if text])
     table = KeyTable(source.path, {k: v for k, v in mapper.items() if not k.startswith(_CLIP)}, f"{found.prefix}{_MAPPER}")
     config = _config(table, source)
     tensors: Weights = {}
@@ -79,10 +80,11 @@ def _texts(source: Source, choice: str) -> tuple[str, str]:
 
 def _config(table: KeyTable, source: Source) -> EditorConfig:
     options = source.content.get("opts")
-    size = int((options.get("stylegan_size") if isinstance(options, dict) else None) or _DEFAULT_SIZE)
-    num_ws = 2 * int(math.log2(size)) - 2
+    num_ws = generator_levels(options if isinstance(options, dict) else {}, ("stylegan_size",), source) or _DEFAULT_LEVELS
     slices = level_groups(num_ws)
     on = {group: f"{name}.{_LAYERS}0.fc.weight" in table and slices[group].stop > slices[group].start for group, name in _GROUPS.items()}
+    if not any(on.values()):
+        raise UserError(f"{str(source.path)!r} moves none of the {num_ws} levels of the generator that its opts name; is it whole?")
     first = _GROUPS[next(group for group, moves in on.items() if moves)]
     width = table.shape(f"{first}.{_LAYERS}0.fc.weight", 2)[0]
     count = len({key.split(".")[2] for key in table.keys() if key.startswith(f"{first}.{_LAYERS}")})  # noqa: SIM118

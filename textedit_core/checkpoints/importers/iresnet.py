@@ -11,6 +11,7 @@ from textedit_core.checkpoints.importers.ir_se50 import CROP_FRACTION, WRAPPERS
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import IdentityConfig
+from textedit_core.errors import UserError
 from textedit_core.perception.face_identity import build_identity
 from textedit_core.perception.ir_se50 import EMBED_DIM, IMAGE_SIZE, WIDTHS
 
@@ -35,6 +36,8 @@ def _read(source: Source, choice: str) -> Imported:
     assert found is not None
     stages = range(1, len(WIDTHS) + 1)
     blocks = tuple(len({key.split(".")[1] for key in found.tensors if key.startswith(f"layer{stage}.")}) for stage in stages)
+    if not all(blocks):
+        raise UserError(f"{str(source.path)!r} has {blocks} units in its stages; is the file whole?")
     config = IdentityConfig(EMBED_DIM, IMAGE_SIZE, WIDTHS, crop_fraction=CROP_FRACTION, kind="iresnet", blocks=blocks)
     table = KeyTable(source.path, found.tensors, found.prefix)
     tensors = take_network(table, partial(build_identity, config), _foreign_name)

@@ -85,7 +85,7 @@ def _read(source: Source, choice: str) -> Imported:
     named = _latents(source)
     claimed, there = sum(item.numel() * item.element_size() for item in named.values()), source.path.stat().st_size
     if source.container in ("torch", "pickle") and claimed > there:
-        raise UserError(f"{str(source.path)!r} claims {claimed} bytes of latents, but has {there}; each latent must have numbers of its own")
+        raise UserError(f"{str(source.path)!r} claims {claimed} bytes of latents, but has {there}; a latent needs numbers of its own")
     w_plus = torch.cat([_flat(item).detach().float() for item in named.values()])
     if not torch.isfinite(w_plus).all():
         row = int((~torch.isfinite(w_plus)).flatten(1).any(1).nonzero()[0])

@@ -116,6 +116,8 @@ def read_mapping(
     lr_multiplier = float(gain) if isinstance(gain, (int, float)) else _LR_MULTIPLIER
     label = _label(table, source, choice)
     z_dim = inputs - (0 if label is None else len(label))
+    if z_dim < 1:
+        raise UserError(f"{str(source.path)!r}: mapping.fc0 reads {inputs} numbers, no more than a class has; is the file damaged?")
     config = MappingConfig(z_dim, w_dim, hidden, count, lr_multiplier, normalize_z=True)
     tensors = {"z_mean": torch.zeros(z_dim), "z_scale": torch.ones(z_dim)}
     for i in range(count):

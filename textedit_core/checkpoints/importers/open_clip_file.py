@@ -131,7 +131,8 @@ def _fits(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
     prefix = "" if "ln_final.weight" in shapes else "text."
     width, text = shapes.get(f"{prefix}ln_final.weight"), known["text_cfg"]
     # Building a network takes long; most are ruled out by two numbers.
-    if width != (text.get("width"),) or shapes.get(f"{prefix}text_projection", (0, known["embed_dim"]))[-1] != known["embed_dim"]:
+    embed = shapes.get(f"{prefix}text_projection", (known["embed_dim"],))[-1:]
+    if width != (text.get("width"),) or embed != (known["embed_dim"],):
         return False
     try:
         config = clip_config(name)
@@ -145,8 +146,8 @@ def _fits(name: str, shapes: dict[str, tuple[int, ...]]) -> bool:
 
 def _shaped(state: dict[str, Any]) -> dict[str, Any]:
     """The temperature as a scalar: some files hold it as a vector of one number."""
-    scales = {key: state[key].reshape(()) for key in ("logit_scale", "logit_bias") if isinstance(state.get(key), Tensor)}
-    return {**state, **{key: value for key, value in scales.items() if value.numel() == 1}}
+    scales = {key: state[key] for key in ("logit_scale", "logit_bias") if isinstance(state.get(key), Tensor)}
+    return {**state, **{key: value.reshape(()) for key, value in scales.items() if value.numel() == 1}}
 
 
 def _foreign_name(key: str, nested: bool) -> str:

@@ -5,12 +5,12 @@ A mapper's state dict by itself is read too. It does not say for which generator
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from functools import partial
 from typing import Any, Literal
 
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
+from textedit_core.checkpoints.importers.training_options import generator_levels
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EditorConfig
@@ -24,7 +24,8 @@ _WRAPPERS = ("state_dict", "mapper", "params", "model")
 _KINDS: dict[str, Literal["levels_mapper", "single_mapper"]] = {"LevelsMapper": "levels_mapper", "SingleMapper": "single_mapper"}
 # StyleCLIP spells the coarse group so; the single mapper's network lies one step deeper.
 _GROUPS = {"coarse": "course_mapping", "medium": "medium_mapping", "fine": "fine_mapping", "all": "mapping"}
-_DEFAULT_SIZE = 1024
+# Of a generator of 1024 px.
+_DEFAULT_LEVELS = 18
 
 
 def _is_mapper(state: Mapping[str, Any]) -> bool:
@@ -48,7 +49,7 @@ def _read(source: Source, choice: str) -> Imported:
     mapper = {key.removeprefix(prefix): value for key, value in found.tensors.items() if key.startswith(prefix)}
     table = KeyTable(source.path, mapper, f"{found.prefix}{prefix}")
     options = _options(source, mapper)
-    config = _config(table, options)
+    config = _config(table, options, source)
     _ignore_levels_beyond(table, config)
     tensors = take_network(table, partial(build_editor, config), lambda key: _foreign_name(key, config.num_blocks))
     report = table.report().joined(KeyReport((), {**_others(found, prefix), **found.beside}))
@@ -73,7 +74,7 @@ def _options(source: Source, mapper: Mapping[str, Any]) -> dict[str, Any]:
         return {"mapper_type": "SingleMapper"} if single else {"mapper_type": "LevelsMapper", **off}
     options = dict(options)
     kind = options.setdefault("mapper_type", "LevelsMapper")
-    if options.get("work_in_stylespace") or kind not in _KINDS:
+    if options.get("work_in_stylespace") or not isinstance(kind, str) or kind not in _KINDS:
         what = "a mapper in StyleSpace" if options.get("work_in_stylespace") else f"of mapper_type {kind!r}"
         known = ", ".join(_KINDS)
         raise UserError(
@@ -82,15 +83,14 @@ def _options(source: Source, mapper: Mapping[str, Any]) -> dict[str, Any]:
     return options
 
 
-def _config(table: KeyTable, options: dict[str, Any]) -> EditorConfig:
+def _config(table: KeyTable, options: dict[str, Any], source: Source) -> EditorConfig:
     kind = _KINDS[options["mapper_type"]]
     on = {name: kind == "single_mapper" or not options.get(f"no_{name}_mapper", False) for name in ("coarse", "medium", "fine")}
     group = "all" if kind == "single_mapper" else next((name for name, moves in on.items() if moves), "coarse")
     first = _network(group)
-    w_dim = table.shape(f"{first}.1.weight")[0]
+    w_dim = table.shape(f"{first}.1.weight", 2)[0]
     layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
-    size = int(options.get("stylegan_size") or _DEFAULT_SIZE)
-    num_ws = 2 * int(math.log2(size)) - 2
+    num_ws = generator_levels(options, ("stylegan_size",), source) or _DEFAULT_LEVELS
     return EditorConfig(num_ws=num_ws, w_dim=w_dim, hidden_dim=w_dim, num_blocks=layers, kind=kind, **on)
 
 
