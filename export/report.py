@@ -7,39 +7,42 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.compute_units import advise
-from export.cost import Cost, from_html
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR
+from export.backends.backend import Backend
+from export.bundle_networks import BundleNetworks
+from export.cost import Cost
+from export.graphs import TEXT_EDITOR
 from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
 from export.report_proofs import proof_section
 from export.report_style import STYLE
-from export.vectors import editor_input
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
-from textedit_core.pixels import PixelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.bundle import Bundle
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
+    from textedit_core.face_networks import FaceNetworks
 
 REPORT_FILE = "report.html"
 FACES = 2
 
 
-def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
+def write_report(
+    root: Path, manifest: Manifest, backend: Backend, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]
+) -> None:
     """Writes report.html into a bundle; every picture in it comes out of the given networks.
 
     Args:
         root: the bundle, with its vectors.
         manifest: its manifest; the list of files may still be empty.
+        backend: what its networks were lowered for.
         costs: what its networks cost; one may be missing, if an older version wrote the bundle.
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
         runners: by part, the loaded networks of the bundle, or the fp32 ones where nothing on this machine runs those.
     """
-    faces = [_Face(image, root, manifest, runners) for image in images[:FACES]]
+    networks = BundleNetworks(root, manifest, runners.__getitem__)
+    faces = [_Face(image, networks) for image in images[:FACES]]
     body = "".join(
         [
             _header(manifest),
@@ -47,40 +50,33 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
             _parts_section(manifest),
             *([cost_section(costs)] if costs else []),
             _operations_section(manifest),
-            _compute_section(manifest),
+            _compute_section(manifest, backend),
             _provenance_section(manifest),
-            proof_section(manifest),
+            proof_section(manifest, backend),
         ]
     )
     page = html_page(f"{manifest.name} for {manifest.target}", body, STYLE)
     (root / REPORT_FILE).write_text(page, "utf-8")
 
 
-def read_costs(opened: Bundle) -> tuple[Cost, ...]:
-    """What the networks of an opened bundle cost, from its report; none in a bundle of an older version."""
-    return from_html(opened.file(REPORT_FILE).read_text("utf-8"))
-
-
 class _Face:
     """One face, encoded once and decoded as often as the report shows it."""
 
-    def __init__(self, image: Tensor, root: Path, manifest: Manifest, runners: dict[str, Runner]) -> None:
-        self.root, self.manifest, self.runners = root, manifest, runners
-        self.pixels = PixelSpec(**manifest.pixels)
-        self.w_plus = runners[ENCODER](image)
-        self.photo = _picture(image, self.pixels, "photo")
-        self.reconstruction = _picture(runners[DECODER](self.w_plus), self.pixels, "reconstruction")
+    def __init__(self, image: Tensor, networks: FaceNetworks) -> None:
+        self.networks = networks
+        self.w_plus = networks.encode(image)
+        self.photo = self._picture(image, "photo")
+        self.reconstruction = self._picture(networks.decode(self.w_plus), "reconstruction")
 
     def edited(self, prompt: PromptEntry, strengths: Sequence[float]) -> str:
         """The face at each strength, as HTML."""
-        delta_w = self.runners[prompt.part](editor_input(self.root, self.manifest, prompt, self.w_plus))
-        images = [self.runners[DECODER](apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
+        delta_w = self.networks.delta(prompt.id, self.w_plus)
+        images = [self.networks.decode(apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
         labels = [f"strength {strength:g}" for strength in strengths]
-        return "".join(_picture(image, self.pixels, label) for image, label in zip(images, labels, strict=True))
+        return "".join(self._picture(image, label) for image, label in zip(images, labels, strict=True))
 
-
-def _picture(image: Tensor, pixels: PixelSpec, label: str) -> str:
-    return inline_picture(pixels.to_image(image), label)
+    def _picture(self, image: Tensor, label: str) -> str:
+        return inline_picture(self.networks.pixels.to_image(image), label)
 
 
 def _header(manifest: Manifest) -> str:
@@ -145,11 +141,11 @@ def _operations_section(manifest: Manifest) -> str:
     return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
 
 
-def _compute_section(manifest: Manifest) -> str:
+def _compute_section(manifest: Manifest, backend: Backend) -> str:
     rows = []
     for part in manifest.parts:
-        if part.compute_units is not None:
-            advice = advise(part.part, part.precision)
+        if part.compute_units is not None and backend.advise is not None:
+            advice = backend.advise(part.part, part.precision)
             reason = advice.reason if advice.units == part.compute_units else "asked for when the bundle was made"
             rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{part.compute_units}</td><td>{escape(reason)}</td></tr>")
     if not rows:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +11,7 @@ import torch
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
+from textedit_core.atomic import replacing_file
 from textedit_core.errors import UserError
 
 # A gallery photo of 200 megapixels is real; anything above is treated as a decompression bomb.
@@ -105,15 +104,7 @@ def save_image(image: Image.Image, path: str | Path) -> None:
     formats = {suffix: name for suffix, name in Image.registered_extensions().items() if name in Image.SAVE}
     if path.suffix.lower() not in formats:
         raise UserError(f"cannot tell the image format of {str(path)!r}; end the name in .png, .jpg or .webp")
-    scratch = None
-    try:
-        descriptor, scratch = tempfile.mkstemp(dir=path.parent, prefix=f".{path.stem}-", suffix=path.suffix)
-        with os.fdopen(descriptor, "wb") as stream:
-            image.save(stream, format=formats[path.suffix.lower()])
-        # mkstemp makes a file that only its owner can read.
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch is not None:
-            Path(scratch).unlink(missing_ok=True)
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+    if not path.parent.is_dir():
+        raise UserError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
+    with replacing_file(path) as draft:
+        image.save(draft, format=formats[path.suffix.lower()])

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from textedit_core.__main__ import main
+from textedit_core.__main__ import COMMANDS, main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 
 
@@ -26,7 +26,7 @@ def test_help_needs_no_heavy_import() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["render", "pack-assets", "train", "import", "judges", "evaluate", "release", "edit"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -55,6 +55,7 @@ def test_train_and_edit_from_the_command_line(noise_dataset: Path, tmp_path: Pat
     Image.new("RGB", (70, 50), (90, 60, 50)).save(photo)
     assert main(["edit", str(photo), "--prompt", "old", "--out", str(edited), "--checkpoint", str(checkpoint.directory)]) == 0
     assert Image.open(edited).size == (70, 50)
+    assert capsys.readouterr().out == f"wrote {edited}: old, strength 1\n"
 
 
 def test_misspelt_names_exit_with_2(
@@ -64,7 +65,7 @@ def test_misspelt_names_exit_with_2(
     assert _error_of(capsys, ["train", "editr", *train]) == (
         2,
         "error: unknown stage 'editr'; "
-        "the stages are: autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
+        "the stages are: all, autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
     )
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "big"])
     assert status == 2 and "unknown preset 'big'" in error
@@ -73,11 +74,17 @@ def test_misspelt_names_exit_with_2(
     status, error = _error_of(capsys, ["train", "editor", *train, "--preset", "tiny", "--prompt", "old"])
     assert status == 2 and "'old' has no text; give it with --text" in error
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "tiny", "--conditioned"])
-    assert status == 2 and "--conditioned goes with the stage editor" in error
+    assert status == 2 and "train clip has no '--conditioned'; it belongs to: editor" in error
     Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
     edit = ["edit", tmp_path / "photo.png", "--out", tmp_path / "out.png", "--checkpoint", tiny_checkpoint.directory]
     assert _error_of(capsys, [*edit, "--prompt", "smlie"]) == (2, "error: unknown prompt 'smlie'; this checkpoint has: child, smile\n")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_checkpoint_and_bundle_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["edit", "photo.png", "--prompt", "smile", "--out", str(tmp_path / "out.png"), "--checkpoint", "a", "--bundle", "b"])
+    assert stopped.value.code == 2 and "--bundle: not allowed with argument --checkpoint" in capsys.readouterr().err
 
 
 def test_misspelt_losses_exit_with_2(noise_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

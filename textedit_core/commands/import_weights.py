@@ -45,7 +45,7 @@ def _run(options: argparse.Namespace) -> int:
         out=options.out,
         clip=_pair("--clip", options.clip, "NAME=FILE, or NAME=TAG with --download") if options.clip is not None else None,
         download=options.download,
-        editors=dict(_pair("--editor", text, "ID=FILE") for text in options.editor),
+        editors=_editors(options.editor),
         base=options.base,
         faces=options.faces,
         name=options.name,
@@ -54,6 +54,20 @@ def _run(options: argparse.Namespace) -> int:
     )
     print(import_checkpoint(request, print).checkpoint_id)
     return 0
+
+
+def _editors(texts: list[str]) -> dict[str, Path]:
+    """The file of each editor, by its id."""
+    from textedit_core.errors import UsageError
+
+    editors: dict[str, Path] = {}
+    for text in texts:
+        prompt_id, path = _pair("--editor", text, "ID=FILE")
+        if prompt_id in editors:
+            files = f"{str(editors[prompt_id])!r} and {str(path)!r}"
+            raise UsageError(f"--editor names two files for {prompt_id!r}, {files}; give each editor an id of its own")
+        editors[prompt_id] = path
+    return editors
 
 
 def _pair(flag: str, text: str, form: str) -> tuple[str, Path]:

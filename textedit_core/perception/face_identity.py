@@ -9,13 +9,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textedit_core.config import IdentityConfig
 from textedit_core.errors import unknown_name
+from textedit_core.perception.config import IdentityConfig
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.iresnet import IResNet
 from textedit_core.perception.resize import central_square, resize_square
 
-__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "ResidualBlock", "build_identity"]
+__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "Recogniser", "ResidualBlock", "build_identity"]
 
 
 class ResidualBlock(nn.Module):
@@ -36,7 +36,7 @@ class ResidualBlock(nn.Module):
             projection = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)
 
 

@@ -28,7 +28,7 @@ class IResUnit(nn.Module):
         if stride != 1 or in_channels != out_channels:
             self.downsample = nn.Sequential(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False), nn.BatchNorm2d(out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         y = self.prelu(self.bn2(self.conv1(self.bn1(x))))
         return self.bn3(self.conv2(y)) + self.downsample(x)
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.e4e_encoder import AnyEncoder
+from textedit_core.encoder import AnyEncoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import Recogniser
 

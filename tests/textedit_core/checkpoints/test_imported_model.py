@@ -20,11 +20,14 @@ from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.alignment import FFHQ_CROP, crop_face
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
-from textedit_core.config import EditorTraining, LoopConfig, Prompt, tiny
+from textedit_core.config import tiny
 from textedit_core.face_editor import FaceEditor
 from textedit_core.perception.face_identity import IdentityNet
-from textedit_core.training.editor_stage import EditorStage
+from textedit_core.prompts import Prompt
+from textedit_core.training.editor_recipe import EditorTraining
+from textedit_core.training.editor_stage import STAGE, EditorStage
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.run import TrainRequest, train
 
 LEVELS = pyramid_file.LEVELS
@@ -78,23 +81,22 @@ def test_parts_open_and_give_the_numbers_of_their_files(imported: Checkpoint) ->
 
 
 def test_photo_is_edited_by_imported_editors(imported: Checkpoint) -> None:
-    editor = FaceEditor(imported)
-    editor.set_photo(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)))
-    plain = np.asarray(editor.reconstruct_crop())
-    assert all((np.asarray(editor.edit_crop(prompt)) != plain).any() for prompt in ("angry", "old"))
-    assert (np.asarray(editor.edit_crop("angry", 0.0)) == plain).all()
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    session = FaceEditor.open(imported.directory).photo(photo)
+    plain = np.asarray(session.reconstruct_crop())
+    assert all((np.asarray(session.edit_crop({prompt: None})) != plain).any() for prompt in ("angry", "old"))
+    assert (np.asarray(session.edit_crop({"angry": 0.0})) == plain).all()
 
 
 def test_photo_is_cut_out_as_the_encoder_was_trained(imported: Checkpoint) -> None:
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
     landmarks = [[80, 90], [120, 90], [100, 110], [88, 130], [112, 130]]
-    editor = FaceEditor(imported)
-    editor.set_photo(photo, landmarks)
+    session = FaceEditor.open(imported.directory).photo(photo, landmarks)
     crop, _ = crop_face(photo, landmarks, 32, FFHQ_CROP)
     with torch.inference_mode():
         w_plus = imported.load_encoder()(imported.config.pixel.to_tensor(crop))
         expected = imported.config.pixel.to_uint8(imported.load_decoder()(w_plus))[0].permute(1, 2, 0)
-    assert (np.asarray(editor.reconstruct_crop()) == expected.numpy()).all()
+    assert (np.asarray(session.reconstruct_crop()) == expected.numpy()).all()
 
 
 def test_editor_is_trained_on_imported_networks(imported: Checkpoint, tmp_path: Path) -> None:
@@ -110,7 +112,7 @@ def test_training_goes_on_from_the_imported_model_whatever_the_preset(imported: 
     pace = LoopConfig(images=8, batch_size=8, warmup_images=4, sample_images=8, device="cpu")
     recipe = EditorTraining(views=1, completion=0.0)
     prompt = Prompt("laugh", "a laugh", "a face")
-    train(TrainRequest("editor", "mobile_256", noise_dataset, imported.directory.parent, pace, prompt, editor=recipe))
+    train(TrainRequest(STAGE, "mobile_256", noise_dataset, imported.directory.parent, pace, {"editor": recipe}, prompt))
     checkpoint = open_checkpoint(imported.directory)
     assert {"angry", "old", "laugh"} <= set(checkpoint.prompts)
     w_plus = torch.randn(1, LEVELS, W_DIM)

@@ -16,7 +16,7 @@ from textedit_core.checkpoints.importers.training_options import generator_level
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EncoderConfig
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.encoder import build_encoder
 from textedit_core.errors import UsageError, UserError
 
 FORMAT = "e4e-psp"
@@ -122,9 +122,9 @@ def _config(table: KeyTable, options: dict[str, Any], source: Source) -> Encoder
         levels = generator_levels(options, ("output_size", "stylegan_size"), source) or _DEFAULT_LEVELS
         w_dim = table.shape("linear.weight", 2)[0]
         return EncoderConfig(img_resolution=_PHOTO, num_ws=levels, w_dim=w_dim, kind=kind, widths=stages)
-    levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})  # noqa: SIM118
+    levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})
     # Each convolution of a coarse head halves its map, until one pixel is left.
-    halvings = sum(key.startswith("styles.0.convs.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    halvings = sum(key.startswith("styles.0.convs.") and key.endswith(".weight") for key in table.keys())
     w_dim = table.shape("styles.0.linear.weight", 2)[0]
     return EncoderConfig(img_resolution=16 * 2**halvings, num_ws=levels, w_dim=w_dim, kind=kind, widths=stages)
 

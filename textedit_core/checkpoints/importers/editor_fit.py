@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from textedit_core.checkpoints.importers.contract import Imported
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import build_editor
 
 
 def fit_editor(imported: Imported, num_ws: int, w_dim: int, name: str) -> Imported:

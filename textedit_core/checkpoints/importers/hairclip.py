@@ -87,7 +87,7 @@ def _config(table: KeyTable, source: Source) -> EditorConfig:
         raise UserError(f"{str(source.path)!r} moves none of the {num_ws} levels of the generator that its opts name; is it whole?")
     first = _GROUPS[next(group for group, moves in on.items() if moves)]
     width = table.shape(f"{first}.{_LAYERS}0.fc.weight", 2)[0]
-    count = len({key.split(".")[2] for key in table.keys() if key.startswith(f"{first}.{_LAYERS}")})  # noqa: SIM118
+    count = len({key.split(".")[2] for key in table.keys() if key.startswith(f"{first}.{_LAYERS}")})
     return EditorConfig(num_ws, width, width, count, **on, kind="hair_mapper")
 
 
@@ -127,7 +127,7 @@ def _text_vectors(table: KeyTable, texts: list[str]) -> Weights:
     """The texts' embeddings float32 [E] by the file's own text-image model, not normalised, as HairCLIP reads them."""
     table.ignore_prefix("visual.", "reads pictures, of which none is needed")
     context, width = table.shape("positional_embedding", 2)
-    layers = sum(key.endswith(".ln_1.weight") and key.startswith("transformer.") for key in table.keys())  # noqa: SIM118
+    layers = sum(key.endswith(".ln_1.weight") and key.startswith("transformer.") for key in table.keys())
     vocabulary, embed = table.shape("token_embedding.weight", 2)[0], table.shape("text_projection", 2)[1]
     for key in ("logit_scale", "input_resolution", "context_length", "vocab_size"):
         if key in table:

@@ -49,7 +49,7 @@ def _read(source: Source, choice: str) -> Imported:
 
 
 def _config(table: KeyTable, source: Source) -> IdentityConfig:
-    units = len({key.split(".")[1] for key in table.keys() if key.startswith("body.")})  # noqa: SIM118
+    units = len({key.split(".")[1] for key in table.keys() if key.startswith("body.")})
     if table.shape("body.0.res_layer.2.weight") == table.shape("body.0.res_layer.0.weight") and "body.0.res_layer.2.running_mean" in table:
         raise UserError(f"{str(source.path)!r} is a recogniser with a norm between convolution and PReLU (AdaFace's), which is not read")
     if units not in _STAGES:

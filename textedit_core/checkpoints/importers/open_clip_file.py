@@ -76,7 +76,7 @@ def _read(source: Source, choice: str) -> Imported:
     state, names = _named_state(source)
     nested = not any(key.startswith("text.") for key in state) and _has_text_module(config)
     table = KeyTable(source.path, _shaped(state), names=names)
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if key in _SIZES or key.endswith(".position_ids"):
             table.ignore(key, "a size that the model's name tells")
     tensors = take_network(table, partial(OpenClipModel, config), partial(_foreign_name, nested=nested))

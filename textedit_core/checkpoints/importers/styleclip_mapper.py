@@ -14,9 +14,9 @@ from textedit_core.checkpoints.importers.training_options import generator_level
 from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EditorConfig
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
 from textedit_core.latents import level_groups
-from textedit_core.mapper_editor import build_editor
 
 FORMAT = "styleclip-mapper"
 _MAPPER = "mapper."
@@ -89,7 +89,7 @@ def _config(table: KeyTable, options: dict[str, Any], source: Source) -> EditorC
     group = "all" if kind == "single_mapper" else next((name for name, moves in on.items() if moves), "coarse")
     first = _network(group)
     w_dim = table.shape(f"{first}.1.weight", 2)[0]
-    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())
     num_ws = generator_levels(options, ("stylegan_size",), source) or _DEFAULT_LEVELS
     return EditorConfig(num_ws=num_ws, w_dim=w_dim, hidden_dim=w_dim, num_blocks=layers, kind=kind, **on)
 

@@ -110,7 +110,7 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 
 def _check_filters(table: KeyTable, source: Source) -> None:
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if not key.endswith(".resample_filter"):
             continue
         if table.shape(key) != (4, 4) or not torch.allclose(table.take(key, (4, 4)), fir_kernel(), atol=1e-6):

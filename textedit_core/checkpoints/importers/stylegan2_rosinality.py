@@ -83,7 +83,7 @@ def read_generator(table: KeyTable, source: Source, format_name: str) -> Importe
     """
     _refuse_variants(table, source)
     config = _config(table, source)
-    frozen = any(key.startswith("noises.") for key in table.keys())  # noqa: SIM118
+    frozen = any(key.startswith("noises.") for key in table.keys())
     tensors = _synthesis(table, config, None if frozen else torch.Generator().manual_seed(NOISE_SEED))
     mapping_config, mapping = _mapping(table, config.w_dim)
     report = table.report()
@@ -96,7 +96,7 @@ def _refuse_variants(table: KeyTable, source: Source) -> None:
     """Raises UserError for a network of this layout that computes something else than StyleGAN2."""
     if "iwt.ll" in table or ("to_rgb1.bias" in table and table.shape("to_rgb1.bias")[:2] == (1, 12)):
         raise UserError(f"{str(source.path)!r} is a SWAGAN generator, which makes wavelets and not pixels; it cannot be imported")
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if key.endswith((".conv.blur.kernel", ".upsample.kernel")):
             shape = table.shape(key)
             if shape != (4, 4) or not torch.allclose(table.take(key, (4, 4)), fir_kernel() * 4.0, atol=1e-6):
@@ -158,7 +158,7 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 
 def _mapping(table: KeyTable, w_dim: int) -> tuple[MappingConfig, Weights]:
-    count = sum(key.startswith("style.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    count = sum(key.startswith("style.") and key.endswith(".weight") for key in table.keys())
     z_dim = table.shape("style.1.weight", 2)[1]
     config = MappingConfig(z_dim, w_dim, w_dim, count, MAPPING_LR_MULTIPLIER, normalize_z=True)
     tensors = {"z_mean": torch.zeros(z_dim), "z_scale": torch.ones(z_dim)}

@@ -14,10 +14,9 @@ from torch.nn import functional as F
 from export.fold import fold
 from tests.textedit_core.checkpoints.importers import pyramid_file
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import W_DIM, render, rosinality_state, write_rosinality
-from textedit_core.backbone_encoders import refuse_stepwise
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint, import_file, inspect_file
 from textedit_core.checkpoints.importers.contract import ChoiceNeeded
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.encoder import build_encoder, refuse_stepwise
 from textedit_core.errors import UsageError, UserError
 
 LEVELS, SIZE = pyramid_file.LEVELS, pyramid_file.SIZE

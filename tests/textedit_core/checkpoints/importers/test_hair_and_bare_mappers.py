@@ -15,8 +15,8 @@ from export.fold import fold
 from textedit_core.checkpoints.import_model import import_file
 from textedit_core.checkpoints.importers.contract import ChoiceNeeded, Imported
 from textedit_core.checkpoints.importers.editor_fit import fit_editor
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import build_editor
 
 WIDTH, LAYERS = 16, 4
 GROUPS = {"course_mapping": slice(0, 4), "medium_mapping": slice(4, 8), "fine_mapping": slice(8, None)}
