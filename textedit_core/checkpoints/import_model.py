@@ -14,11 +14,13 @@ import torch
 from torch import Tensor
 
 from textedit_core.atomic import replacing_folder
-from textedit_core.checkpoints.imported_config import fitted_editors, imported_config
-from textedit_core.checkpoints.importers.contract import Imported, Importer, Kind, Source
+from textedit_core.checkpoints.gathered_parts import add_companions, average_latent, fitted_parts, known_average
+from textedit_core.checkpoints.imported_config import imported_config
+from textedit_core.checkpoints.importers.contract import ChoiceNeeded, Imported, Importer, Kind, Source
 from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
 from textedit_core.checkpoints.importers.import_report import as_json, describe
-from textedit_core.checkpoints.importers.open_clip_file import download_weights
+from textedit_core.checkpoints.importers.known_refusals import known_refusal
+from textedit_core.checkpoints.importers.open_clip_file import download_weights, fitting_names
 from textedit_core.checkpoints.sample_faces import copy_faces
 from textedit_core.checkpoints.store import (
     LATENT_AVERAGE,
@@ -51,9 +53,10 @@ class ImportRequest:
     """What to import into the folder `out`, which must not exist.
 
     `clip` and `editors` come with a name: the text-image model's, the prompt's id. With `download` the second part of `clip` is no file
-    but the tag of weights that open_clip publishes, which are fetched; nothing else uses the network. `base` is a checkpoint whose other
-    parts are taken over. `faces` is a folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base,
-    or else of the reference model.
+    but the tag of weights that open_clip publishes, which are fetched; nothing else uses the network. After the path of an encoder or an
+    editor a choice may follow, as in pca.npz#3: which of several directions, how many steps. `class_index` is the class of a conditional
+    generator. `base` is a checkpoint whose other parts are taken over, its decoder too unless `decoder` names another. `faces` is a
+    folder of aligned faces (.jpg, .png) that an export calibrates with; None takes those of the base, or else of the reference model.
     """
 
     out: Path
@@ -67,26 +70,39 @@ class ImportRequest:
     faces: Path | None = None
     name: str = "imported"
     download: bool = False
+    class_index: int | None = None
 
     def files(self) -> list[tuple[str, Kind, str, Path]]:
-        """(part, kind, name, file) of each file, in the order in which they are read; an editor's part is "editors/ID"."""
-        single: list[tuple[Kind, Path | None]] = [("decoder", self.decoder), ("encoder", self.encoder), ("identity", self.identity)]
-        found: list[tuple[str, Kind, str, Path]] = [(kind, kind, "", path) for kind, path in single if path is not None]
+        """(part, kind, choice, file) of each file, in the order in which they are read; an editor's part is "editors/ID"."""
+        found: list[tuple[str, Kind, str, Path]] = []
+        if self.decoder is not None:
+            found.append(("decoder", "decoder", "" if self.class_index is None else str(self.class_index), self.decoder))
+        if self.encoder is not None:
+            found.append(("encoder", "encoder", *_with_choice(self.encoder)))
+        if self.identity is not None:
+            found.append(("identity", "identity", "", self.identity))
         if self.clip is not None:
             found.append(("clip", "clip", *self.clip))
-        found += [(f"editors/{prompt_id}", "editor", prompt_id, path) for prompt_id, path in self.editors.items()]
+        found += [(f"editors/{prompt_id}", "editor", *_with_choice(path)) for prompt_id, path in self.editors.items()]
         if self.latents is not None:
             found.append(("latents", "latents", "", self.latents))
         return found
 
 
+def _with_choice(path: Path) -> tuple[str, Path]:
+    """What is chosen from a file, and the file: FILE#CHOICE, unless a file is called so."""
+    file, separator, choice = str(path).rpartition("#")
+    return (choice, Path(file)) if separator and not path.exists() else ("", path)
+
+
 def import_checkpoint(request: ImportRequest, say: Callable[[str], None] = lambda _: None) -> Checkpoint:
     """Reads all files, checks that they fit together and writes the checkpoint; nothing is left behind when something fails.
 
-    `say` gets a description of each imported network. The full account of keys lies in the folder as import_report.json.
+    `say` gets a description of each imported network, and a line about what was left out or changed to fit. The full account of keys lies
+    in the folder as import_report.json.
 
     Raises:
-        UsageError: nothing to import, no decoder, or no such text-image model or weights.
+        UsageError: nothing to import, no decoder, a choice where there is none, or no such text-image model or weights.
         UserError: `out` exists, a download fails, or a file is damaged, unsafe, of another kind, or does not fit the others.
     """
     _check(request)
@@ -99,13 +115,20 @@ def _imported(request: ImportRequest, say: Callable[[str], None]) -> Checkpoint:
     base = open_checkpoint(request.base) if request.base is not None else None
     parts: dict[str, Imported] = {}
     sources: dict[str, dict[str, Any]] = {}
-    for part, kind, name, path in _fetched(request).files():
-        imported = import_file(path, kind, name)
+    for part, kind, choice, path in _fetched(request).files():
+        imported = import_file(path, kind, choice, known_average(parts, base))
         say(describe(imported))
         parts[part] = imported
-        _add_companions(parts, imported)
-        sources[part] = {"file": path.name, **file_entry(path), "format": imported.format, **({"name": name} if name else {})}
-    return _written(request, base, parts, sources)
+        add_companions(parts, imported, base, say)
+        sources[part] = {"file": path.name, **file_entry(path), "format": imported.format, **_named(kind, part, choice)}
+    return _written(request, base, fitted_parts(parts, base, say), sources)
+
+
+def _named(kind: Kind, part: str, choice: str) -> dict[str, str]:
+    """How the origin in the checkpoint's index records a name and a choice."""
+    name = choice if kind == "clip" else part.removeprefix("editors/") if kind == "editor" else ""
+    chosen = choice if kind != "clip" else ""
+    return {**({"name": name} if name else {}), **({"choice": chosen} if chosen else {})}
 
 
 def _fetched(request: ImportRequest) -> ImportRequest:
@@ -124,26 +147,28 @@ def _fetched(request: ImportRequest) -> ImportRequest:
     return request
 
 
-def _add_companions(parts: dict[str, Imported], imported: Imported) -> None:
-    """What came in the same file, unless a file of its own brought it, or its owner's place is taken."""
-    for companion in imported.companions:
-        if companion.kind not in parts:
-            parts[companion.kind] = companion
-            _add_companions(parts, companion)
-
-
-def import_file(path: Path, kind: Kind | None = None, name: str = "") -> Imported:
+def import_file(path: Path, kind: Kind | None = None, choice: str = "", w_avg: Tensor | None = None) -> Imported:
     """Reads one foreign file.
 
+    Args:
+        path: the file.
+        kind: what it is taken for, None when that is not known.
+        choice: which of what it holds, as `Importer` says.
+        w_avg: the average latent of the generator that goes with it, float32 [D] or [L,D], where one is known.
+
     Raises:
+        UsageError: there is nothing to choose in it.
         UserError: it is damaged, unsafe, of no known format or not of this kind.
     """
-    source = open_source(path)
-    return detect(source, kind).read(source, name)
+    source = dataclasses.replace(open_source(path), w_avg=w_avg)
+    importer = detect(source, kind)
+    if choice and not importer.takes_choice:
+        raise UsageError(f"{str(path)!r} ({importer.format}) holds one {importer.kind}, of which {choice!r} chooses nothing; leave it out")
+    return importer.read(source, choice)
 
 
 def inspect_file(path: Path) -> str:
-    """Several lines about what a file is, and what an import would make of it.
+    """Several lines about what a file is, what an import would make of it, and how to ask for that.
 
     Raises:
         UserError: it cannot be read, is unsafe, or is of a known format but damaged.
@@ -151,18 +176,36 @@ def inspect_file(path: Path) -> str:
     source = open_source(path)
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        return f"{path.name}: {outline(source)}; of no known format"
+        return f"{path.name}: {outline(source)}; {known_refusal(source) or 'of no known format'}"
     return "\n".join([f"{path.name}: {outline(source)}", *(_looked_at(importer, source, len(fitting)) for importer in fitting)])
 
 
 def _looked_at(importer: Importer, source: Source, fitting: int) -> str:
+    """What one importer makes of a file, and the flags that import it: those alone that will work."""
+    what, file = f"as {importer.kind} ({importer.format})", source.path.name
+    if importer.kind == "clip":
+        names = fitting_names(source)
+        ways = ", or ".join(f"--clip {name}={file}" for name in names)
+        return f"{what}: {ways}" if names else f"not {what}: open_clip knows no model of its shapes"
     try:
-        return describe(importer.read(source, ""))
+        imported = importer.read(source, "")
+    except ChoiceNeeded as error:
+        return f"{what}: {error}"
     except UserError as error:
-        # A text-image model needs a name beside its file, and an array may be latents where it is no direction.
-        if fitting == 1 and importer.kind != "clip":
+        # An array may be latents where it is no direction.
+        if fitting == 1:
             raise
-        return f"as {importer.kind} ({importer.format}): {error}"
+        return f"not {what}: {error}"
+    return f"{describe(imported)}\n  to import it: {_flags(imported, file)}"
+
+
+def _flags(imported: Imported, file: str) -> str:
+    if imported.kind == "decoder":
+        return f"--decoder {file}"
+    if imported.kind == "encoder":
+        return f"--encoder {file}" + ("" if imported.companions else " beside its generator, --decoder FILE or --base DIR")
+    flag = "--editor ID=" if imported.kind == "editor" else f"--{imported.kind} "
+    return f"{flag}{file} beside a generator, --decoder FILE or --base DIR"
 
 
 def _check(request: ImportRequest) -> None:
@@ -171,6 +214,8 @@ def _check(request: ImportRequest) -> None:
     if request.download and request.clip is None:
         raise UsageError("--download fetches a text-image model; name it: --clip ViT-B-32=laion2b_s34b_b79k --download")
     _require_free(request.out)
+    if request.class_index is not None and request.decoder is None:
+        raise UsageError("--class names a class of a conditional generator; give its file: --decoder FILE --class N")
     require_model_name(request.name)
     for prompt_id in request.editors:
         require_prompt_id(prompt_id)
@@ -183,14 +228,13 @@ def _require_free(out: Path) -> None:
 
 def _written(request: ImportRequest, base: Checkpoint | None, parts: dict[str, Imported], sources: dict[str, Any]) -> Checkpoint:
     config = imported_config(request.name, base, parts)
-    parts = fitted_editors(parts, config)
     with replacing_folder(request.out) as scratch:
         if base is not None:
             _copy_parts(base, scratch, replaced=set(parts))
         for part, imported in parts.items():
             save_weights(imported.tensors, scratch / f"{_PART_FILES.get(imported.kind, part)}.safetensors", torch.float32)
-        w_avg = _average_latent(parts)
-        if w_avg is not None:
+        w_avg = average_latent(parts)
+        if w_avg is not None and not (scratch / f"{LATENT_AVERAGE}.safetensors").exists():
             save_weights({"w_avg": w_avg}, scratch / f"{LATENT_AVERAGE}.safetensors", torch.float32)
         copy_faces(request.faces, base, scratch)
         report = {part: as_json(imported) for part, imported in parts.items()}
@@ -208,12 +252,6 @@ def _copy_parts(base: Checkpoint, scratch: Path, replaced: set[str]) -> None:
             continue
         (scratch / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(base.verified(name), scratch / name)
-
-
-def _average_latent(parts: dict[str, Imported]) -> Tensor | None:
-    """The decoder's own average latent, or the one that its encoder came with."""
-    found = [part.w_avg for kind in ("decoder", "encoder") if (part := parts.get(kind)) is not None and part.w_avg is not None]
-    return found[0] if found else None
 
 
 def _prompts(base: Checkpoint | None, parts: dict[str, Imported]) -> list[Prompt]:

@@ -6,7 +6,6 @@ import dataclasses
 
 from textedit_core.alignment import FFHQ_CROP
 from textedit_core.checkpoints.importers.contract import Imported
-from textedit_core.checkpoints.importers.editor_fit import fit_editor
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.config import ModelConfig, around_decoder
 from textedit_core.editor.config import EditorConfig
@@ -36,19 +35,6 @@ def imported_config(name: str, base: Checkpoint | None, parts: dict[str, Importe
         config = dataclasses.replace(config, pixel=dataclasses.replace(config.pixel, size=config.encoder.img_resolution))
     _check_latents(config, base, parts)
     return config
-
-
-def fitted_editors(parts: dict[str, Imported], config: ModelConfig) -> dict[str, Imported]:
-    """The parts with every imported editor brought to the decoder's levels.
-
-    Raises:
-        UserError: an editor was made for other latents.
-    """
-    num_ws, w_dim = config.decoder.num_ws, config.decoder.w_dim
-    return {
-        part: fit_editor(imported, num_ws, w_dim, part.removeprefix("editors/")) if imported.kind == "editor" else imported
-        for part, imported in parts.items()
-    }
 
 
 def _around_decoder(name: str, parts: dict[str, Imported]) -> ModelConfig:

@@ -19,12 +19,11 @@ from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import LatentEditor, TextConditionedEditor, build_editor
 from textedit_core.editor.config import prompt_editor_config, text_editor_config
-from textedit_core.encoder import Encoder, PyramidEncoder, build_encoder
+from textedit_core.encoder import AnyEncoder, ReStyleEncoder, build_encoder
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.hashing import sha256_of, sha256_of_file
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import IdentityNet, build_identity
-from textedit_core.perception.ir_se50 import IRSE50
+from textedit_core.perception.face_identity import Recogniser, build_identity
 from textedit_core.perception.open_clip_model import OpenClipModel
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
@@ -54,8 +53,11 @@ class Checkpoint:
     provenance: dict[str, Any]
     files: dict[str, dict[str, Any]]
 
-    def load_encoder(self) -> Encoder | PyramidEncoder:
-        return self._load("encoder.safetensors", build_encoder(self.config.encoder))
+    def load_encoder(self) -> AnyEncoder:
+        encoder = self._load("encoder.safetensors", build_encoder(self.config.encoder))
+        if isinstance(encoder, ReStyleEncoder):
+            encoder.watch(self.load_decoder())
+        return encoder
 
     def load_decoder(self) -> nn.Module:
         return self._load("decoder.safetensors", build_decoder(self.config.decoder))
@@ -97,12 +99,16 @@ class Checkpoint:
         tokenizer = PromptTokenizer.from_json(self.verified(TOKENIZER_NAME).read_text("utf8"))
         return self._load("clip.safetensors", ClipModel(self.config.clip, tokenizer))
 
-    def load_identity(self) -> IdentityNet | IRSE50:
+    def load_identity(self) -> Recogniser:
         return self._load("identity.safetensors", build_identity(self.config.identity))
 
     def load_latents(self) -> Tensor:
         """Imported latents of real photos, w_plus float32 [N,L,D]."""
         return load_file(str(self.verified(f"{LATENTS}.safetensors")))["w_plus"]
+
+    def load_w_avg(self) -> Tensor:
+        """The average latent that came with an imported generator, float32 [D] or [L,D]."""
+        return load_file(str(self.verified(f"{LATENT_AVERAGE}.safetensors")))["w_avg"]
 
     def prompt(self, prompt_id: str) -> Prompt:
         """Looks a prompt up by its id; raises UsageError naming those that exist."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 _PARTS = {
     "decoder": "a StyleGAN generator",
-    "encoder": "an e4e or pSp encoder",
+    "encoder": "an e4e, pSp or ReStyle encoder; FILE#N lets ReStyle correct itself N times",
     "identity": "an ArcFace recogniser",
     "latents": "latents w_plus, kept for training",
 }
@@ -22,7 +22,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--clip", metavar="NAME=FILE", help=clip)
     fetch = "fetch the --clip weights that open_clip publishes as TAG, e.g. laion2b_s34b_b79k; nothing is ever downloaded without this"
     parser.add_argument("--download", action="store_true", help=fetch)
-    parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help="a mapper or a direction; may be repeated")
+    editor = "a mapper or a direction, FILE#3 number 3 of several; may be repeated"
+    parser.add_argument("--editor", action="append", default=[], metavar="ID=FILE", help=editor)
+    parser.add_argument("--class", dest="class_index", type=int, metavar="N", help="which class of a conditional --decoder")
     parser.add_argument("--base", type=Path, help="a checkpoint whose other parts are taken over")
     parser.add_argument("--faces", type=Path, help="a folder of aligned faces that exports calibrate with")
     parser.add_argument("--name", default="imported", help="of the model (default: %(default)s)")
@@ -43,14 +45,29 @@ def _run(options: argparse.Namespace) -> int:
         out=options.out,
         clip=_pair("--clip", options.clip, "NAME=FILE, or NAME=TAG with --download") if options.clip is not None else None,
         download=options.download,
-        editors=dict(_pair("--editor", text, "ID=FILE") for text in options.editor),
+        editors=_editors(options.editor),
         base=options.base,
         faces=options.faces,
         name=options.name,
+        class_index=options.class_index,
         **{name: getattr(options, name) for name in _PARTS},
     )
     print(import_checkpoint(request, print).checkpoint_id)
     return 0
+
+
+def _editors(texts: list[str]) -> dict[str, Path]:
+    """The file of each editor, by its id."""
+    from textedit_core.errors import UsageError
+
+    editors: dict[str, Path] = {}
+    for text in texts:
+        prompt_id, path = _pair("--editor", text, "ID=FILE")
+        if prompt_id in editors:
+            files = f"{str(editors[prompt_id])!r} and {str(path)!r}"
+            raise UsageError(f"--editor names two files for {prompt_id!r}, {files}; give each editor an id of its own")
+        editors[prompt_id] = path
+    return editors
 
 
 def _pair(flag: str, text: str, form: str) -> tuple[str, Path]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from textedit_core.editor.config import EditorConfig
-from textedit_core.editor.mapper import DirectionEditor, LevelsMapper, SingleMapper
+from textedit_core.editor.mapper import DirectionEditor, HairMapper, LevelsMapper, SingleMapper
 from textedit_core.editor.networks import (
     LatentEditor,
     PackedTextEditor,
@@ -21,6 +21,7 @@ EDITORS: dict[str, Callable[[EditorConfig], LatentEditor]] = {
     "residual": PromptEditor,
     "levels_mapper": LevelsMapper,
     "single_mapper": SingleMapper,
+    "hair_mapper": HairMapper,
     "direction": DirectionEditor,
 }
 
@@ -40,6 +41,7 @@ __all__ = [
     "EDITORS",
     "DirectionEditor",
     "EditorConfig",
+    "HairMapper",
     "LatentEditor",
     "LevelsMapper",
     "PackedTextEditor",

@@ -16,7 +16,7 @@ class EditorConfig:
     """delta_w predictor: `num_blocks` residual layers of width `hidden_dim` per group; a switched-off group leaves its levels alone.
 
     Imported editors are of another `kind`: StyleCLIP's "levels_mapper" has `num_blocks` layers of width `w_dim` per group, its
-    "single_mapper" one such network for all levels; a "direction" is the same for every face.
+    "single_mapper" one such network for all levels; "hair_mapper" is HairCLIP's for fixed texts; a "direction" is the same for every face.
     """
 
     num_ws: int = 12
@@ -26,7 +26,7 @@ class EditorConfig:
     coarse: bool = True
     medium: bool = True
     fine: bool = True
-    kind: Literal["residual", "levels_mapper", "single_mapper", "direction"] = "residual"
+    kind: Literal["residual", "levels_mapper", "single_mapper", "hair_mapper", "direction"] = "residual"
 
     @property
     def latent(self) -> LatentSpec:

@@ -1,9 +1,10 @@
-"""Imported editors: StyleCLIP's mappers (Patashnik et al. 2021, section 5) and directions that are the same for every face."""
+"""Imported editors: StyleCLIP's mappers (Patashnik et al. 2021, section 5), HairCLIP's, and directions, the same for every face."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from textedit_core.decoder.layers import EqualizedLinear, scaled_leaky_relu
 from textedit_core.editor.config import EditorConfig
@@ -60,6 +61,48 @@ class SingleMapper(LatentEditor):
 
     def forward(self, w_plus: Tensor) -> Tensor:
         return self.groups["all"](w_plus)
+
+
+class Modulation(nn.Module):
+    """x [B,l,D] * gain [D] + shift [D]."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.gain, self.shift = nn.Parameter(torch.ones(width)), nn.Parameter(torch.zeros(width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.gain + self.shift
+
+
+class HairGroup(nn.Module):
+    """[B,l,D] -> [B,l,D]: level norm, then layers that are normalised over levels and channels, modulated and bent at zero.
+
+    HairCLIP makes the modulation of a text; here it is that of one text. Without a text it is none, and `slope` is 1: nothing bends.
+    """
+
+    def __init__(self, config: EditorConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(nn.Linear(config.w_dim, config.w_dim) for _ in range(config.num_blocks))
+        self.modulations = nn.ModuleList(Modulation(config.w_dim) for _ in range(config.num_blocks - 1))
+        self.leave = Modulation(config.w_dim)
+        self.slope = nn.Parameter(torch.ones(1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = level_norm(x)
+        for layer, modulation in zip(self.layers, (*self.modulations, self.leave), strict=True):
+            h = F.prelu(modulation(F.layer_norm(layer(h), h.shape[1:])), self.slope)
+        return h * MAPPER_STEP
+
+
+class HairMapper(LatentEditor):
+    """HairCLIP's mapper (Wei et al. 2022) for fixed texts: hair style moves coarse and medium levels, its colour the fine ones."""
+
+    def __init__(self, config: EditorConfig) -> None:
+        slices, on = present_groups(config)
+        super().__init__(config, slices, {name: HairGroup(config) for name in on})
+
+    def forward(self, w_plus: Tensor) -> Tensor:
+        return self._delta(w_plus)
 
 
 class DirectionEditor(LatentEditor):

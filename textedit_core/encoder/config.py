@@ -13,7 +13,8 @@ class EncoderConfig:
     """Photo -> w_plus. `kind` "compact": `backbone` is a timm name; its last feature map is squeezed, flattened and mapped to the levels.
 
     "e4e" and "psp" are the imported encoders of those names: an IR-SE50 of the stage widths `widths` with a head per level; of the other
-    fields they read only sizes.
+    fields they read only sizes. "backbone_w" is pSp's encoder into W, one answer for all levels. "restyle_psp" and "restyle_e4e" look at
+    the photo beside what the decoder makes of their last answer, and correct it in `iterations` steps.
     """
 
     backbone: str = "mobilenetv4_conv_small"
@@ -23,8 +24,9 @@ class EncoderConfig:
     squeeze_channels: int = 64
     hidden_dim: int = 512
     offset_rank: int = 32
-    kind: Literal["compact", "e4e", "psp"] = "compact"
+    kind: Literal["compact", "e4e", "psp", "backbone_w", "restyle_psp", "restyle_e4e"] = "compact"
     widths: tuple[int, ...] = (64, 128, 256, 512)
+    iterations: int = 1
 
     @property
     def latent(self) -> LatentSpec:

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.decoder.layers import EqualizedLinear
+from textedit_core.encoder.backbone import REDUCTION, StyleHead, encoder_stem
 from textedit_core.encoder.config import EncoderConfig
 from textedit_core.perception.ir_se50 import BLOCKS, ir_se50_body
 
-# The slope of torch's leaky ReLU where none is given.
-_SLOPE = 0.01
 # Levels from which heads look at the middle and at the finest features (Richardson et al. 2021, section 3).
 MIDDLE_LEVEL, FINE_LEVEL = 3, 7
-# The backbone halves its image four times.
-_REDUCTION = 16
-
-
-class StyleHead(nn.Module):
-    """map2style: [B,C,s,s] -> [B,C]; convolutions of stride 2 until one pixel is left, then an equalised layer."""
-
-    def __init__(self, channels: int, side: int) -> None:
-        super().__init__()
-        self.convs = nn.ModuleList(nn.Conv2d(channels, channels, 3, 2, 1) for _ in range(int(math.log2(side))))
-        self.linear = EqualizedLinear(channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        for conv in self.convs:
-            x = F.leaky_relu(conv(x), _SLOPE)
-        return self.linear(x.flatten(1))
 
 
 class PyramidEncoder(nn.Module):
@@ -49,9 +29,9 @@ class PyramidEncoder(nn.Module):
         self.num_ws, self.w_dim, self.img_resolution = config.num_ws, config.w_dim, config.img_resolution
         self.from_base = config.kind == "e4e"
         stem, fine, middle, coarse = config.widths
-        self.stem = nn.Sequential(nn.Conv2d(3, stem, 3, 1, 1, bias=False), nn.BatchNorm2d(stem), nn.PReLU(stem))
+        self.stem = encoder_stem(3, stem)
         self.body = ir_se50_body(config.widths)
-        side = config.img_resolution // _REDUCTION
+        side = config.img_resolution // REDUCTION
         sides = [side if level < MIDDLE_LEVEL else 2 * side if level < FINE_LEVEL else 4 * side for level in range(config.num_ws)]
         self.heads = nn.ModuleList(StyleHead(coarse, each) for each in sides)
         self.middle_lateral, self.fine_lateral = nn.Conv2d(middle, coarse, 1), nn.Conv2d(fine, coarse, 1)

@@ -34,11 +34,13 @@ class ClipConfig:
 class IdentityConfig:
     """The compact identity net: a residual network on an image_size crop, trained with the ArcFace margin.
 
-    `kind` "ir_se50" is ArcFace's IR-SE50, whose sizes are fixed: embed_dim 512, image_size 112.
+    `kind` "ir_se50" is ArcFace's IR-SE50, whose sizes are fixed: embed_dim 512, image_size 112. "ir" and "ir_se" are its relatives of other
+    depths, without and with squeeze-and-excitation, "iresnet" is insightface's; `blocks` are their units per stage.
     """
 
     embed_dim: int = 128
     image_size: int = 112
     widths: tuple[int, ...] = (32, 64, 128, 192)
     crop_fraction: float = 0.8
-    kind: Literal["compact", "ir_se50"] = "compact"
+    kind: Literal["compact", "ir_se50", "ir", "ir_se", "iresnet"] = "compact"
+    blocks: tuple[int, ...] = ()

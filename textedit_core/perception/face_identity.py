@@ -1,8 +1,9 @@
-"""Face recognisers: a compact residual network of our own, its ArcFace training head (Deng et al. 2019), IR-SE50."""
+"""Face recognisers: a compact residual network of our own, its ArcFace training head (Deng et al. 2019), and imported ones by kind."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -11,9 +12,10 @@ from torch import Tensor, nn
 from textedit_core.errors import unknown_name
 from textedit_core.perception.config import IdentityConfig
 from textedit_core.perception.ir_se50 import IRSE50
+from textedit_core.perception.iresnet import IResNet
 from textedit_core.perception.resize import central_square, resize_square
 
-__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "ResidualBlock", "build_identity"]
+__all__ = ["IRSE50", "ArcFaceHead", "IdentityNet", "Recogniser", "ResidualBlock", "build_identity"]
 
 
 class ResidualBlock(nn.Module):
@@ -91,15 +93,25 @@ class IdentityNet(nn.Module):
         return resize_square(central_square(image, self.cfg.crop_fraction), self.cfg.image_size)
 
 
-def build_identity(config: IdentityConfig) -> IdentityNet | IRSE50:
+Recogniser = IdentityNet | IRSE50 | IResNet
+RECOGNISERS: dict[str, Callable[[IdentityConfig], Recogniser]] = {
+    "compact": IdentityNet,
+    "ir_se50": lambda config: IRSE50(),
+    "ir": lambda config: IRSE50(config.blocks, squeeze=False),
+    "ir_se": lambda config: IRSE50(config.blocks),
+    "iresnet": lambda config: IResNet(config.blocks),
+}
+
+
+def build_identity(config: IdentityConfig) -> Recogniser:
     """Builds the recogniser that `config.kind` names.
 
     Raises:
         UsageError: the kind is unknown.
     """
-    if config.kind not in ("compact", "ir_se50"):
-        raise unknown_name("face recogniser", config.kind, ["compact", "ir_se50"], "the recognisers are")
-    return IRSE50() if config.kind == "ir_se50" else IdentityNet(config)
+    if config.kind not in RECOGNISERS:
+        raise unknown_name("face recogniser", config.kind, list(RECOGNISERS), "the recognisers are")
+    return RECOGNISERS[config.kind](config)
 
 
 class ArcFaceHead(nn.Module):

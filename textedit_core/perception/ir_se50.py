@@ -39,9 +39,9 @@ class SqueezeExcitation(nn.Module):
 
 
 class BottleneckUnit(nn.Module):
-    """One improved residual unit with squeeze-and-excitation."""
+    """One improved residual unit, with squeeze-and-excitation or without."""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int, squeeze: bool = True) -> None:
         super().__init__()
         self.shortcut_layer: nn.Module
         if in_channels == out_channels:
@@ -56,7 +56,7 @@ class BottleneckUnit(nn.Module):
             nn.PReLU(out_channels),
             nn.Conv2d(out_channels, out_channels, 3, stride, 1, bias=False),
             nn.BatchNorm2d(out_channels),
-            SqueezeExcitation(out_channels),
+            *([SqueezeExcitation(out_channels)] if squeeze else []),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -64,10 +64,16 @@ class BottleneckUnit(nn.Module):
 
 
 class IRSE50(nn.Module):
-    """ArcFace IR-SE50: 112 px faces to 512 numbers. Holds no weights of its own; an importer loads them."""
+    """ArcFace IR-SE50: 112 px faces to 512 numbers. Holds no weights of its own; an importer loads them.
 
-    def __init__(self) -> None:
+    Args:
+        blocks: the units of each stage; other numbers make its relatives, (3, 13, 30, 3) the one of 100 layers.
+        squeeze: off for the plain IR networks.
+    """
+
+    def __init__(self, blocks: tuple[int, ...] = BLOCKS, squeeze: bool = True) -> None:
         super().__init__()
+        self.blocks = blocks
         self.input_layer = nn.Sequential(nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.BatchNorm2d(64), nn.PReLU(64))
         self.output_layer = nn.Sequential(
             nn.BatchNorm2d(EMBED_DIM),
@@ -76,7 +82,7 @@ class IRSE50(nn.Module):
             nn.Linear(EMBED_DIM * 7 * 7, EMBED_DIM),
             nn.BatchNorm1d(EMBED_DIM),
         )
-        self.body = ir_se50_body()
+        self.body = ir_se50_body(WIDTHS, blocks, squeeze)
 
     def forward(self, face: Tensor) -> Tensor:
         """Maps an ArcFace-aligned face [B,3,112,112] in [-1,1] to raw embeddings [B,512]."""
@@ -89,7 +95,7 @@ class IRSE50(nn.Module):
     def features(self, image: Tensor) -> list[Tensor]:
         """Feature maps after each stage, fine to coarse, each [B,C,h,w], for a perceptual distance; image as in `embed`."""
         x, maps, start = self.input_layer(face_crop(image)), [], 0
-        for count in BLOCKS:
+        for count in self.blocks:
             for unit in self.body[start : start + count]:
                 x = unit(x)
             start += count
@@ -106,11 +112,11 @@ def face_crop(image: Tensor) -> Tensor:
     return F.adaptive_avg_pool2d(aligned[..., CROP_ROWS, CROP_COLUMNS], IMAGE_SIZE)
 
 
-def ir_se50_body(widths: tuple[int, ...] = WIDTHS) -> nn.Sequential:
+def ir_se50_body(widths: tuple[int, ...] = WIDTHS, blocks: tuple[int, ...] = BLOCKS, squeeze: bool = True) -> nn.Sequential:
     """The 24 residual units, [B,widths[0],h,w] -> [B,widths[-1],h/16,w/16]; other widths than ArcFace's make a smaller network."""
     units, in_channels = [], widths[0]
-    for width, count in zip(widths, BLOCKS, strict=True):
+    for width, count in zip(widths, blocks, strict=True):
         for index in range(count):
-            units.append(BottleneckUnit(in_channels, width, stride=2 if index == 0 else 1))
+            units.append(BottleneckUnit(in_channels, width, stride=2 if index == 0 else 1, squeeze=squeeze))
             in_channels = width
     return nn.Sequential(*units)

@@ -9,7 +9,7 @@ from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.config import ModelConfig
 from textedit_core.decoder import build_decoder
 from textedit_core.decoder.layers import EQUALIZED_RATE
-from textedit_core.encoder import build_encoder
+from textedit_core.encoder import build_encoder, refuse_stepwise
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.training.adversary import BETAS, LEARNING_RATE_SCALE, Adversary
 from textedit_core.training.decoder_stage import (
@@ -50,6 +50,7 @@ class AutoencoderStage(Stage):
         team: Team = SOLO,
     ) -> None:
         refuse_early_discriminator(recipe)
+        refuse_stepwise(model.encoder)
         self.recipe, self.latent, self.batch_size, self.team = recipe, latent, batch_size, team
         self.directory, self.count = checkpoint.directory, len(data)
         self.images = ImageSource(data, team.device)

@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.encoder import Encoder, PyramidEncoder
+from textedit_core.encoder import AnyEncoder
 from textedit_core.perception.clip import ClipModel
-from textedit_core.perception.face_identity import IRSE50, IdentityNet
+from textedit_core.perception.face_identity import Recogniser
 
 
 @dataclass(frozen=True)
 class FrozenNetworks:
     """Encoder, decoder and the two perception networks, in eval mode, without gradients of their own, channels last."""
 
-    encoder: Encoder | PyramidEncoder
+    encoder: AnyEncoder
     decoder: nn.Module
     clip: ClipModel
-    identity: IdentityNet | IRSE50
+    identity: Recogniser
 
     def preview(self, w_plus: Tensor) -> Tensor:
         """The face of w_plus [B,L,D] as float32 [B,3,R/2,R/2], about the size that the perception networks look at."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.encoder import build_encoder
+from textedit_core.encoder import build_encoder, refuse_stepwise
 from textedit_core.latents import broadcast_w
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.losses.latent import level_spread_loss, w_norm_loss
@@ -54,6 +54,7 @@ class EncoderStage(Stage):
     def __init__(
         self, recipe: EncoderTraining, data: FaceDataset, heldout: FaceDataset, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
     ) -> None:
+        refuse_stepwise(checkpoint.config.encoder)
         self.recipe, self.batch_size, self.team, self.directory = recipe, batch_size, team, checkpoint.directory
         self.images, self.count = ImageSource(data, team.device), len(data)
         self.heldout_images = ImageSource(heldout, team.device).first(8)

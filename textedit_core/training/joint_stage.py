@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from textedit_core.checkpoints.store import Checkpoint, write_part
 from textedit_core.decoder.layers import EQUALIZED_RATE
 from textedit_core.editor import LatentEditor
-from textedit_core.encoder import Encoder, PyramidEncoder
+from textedit_core.encoder import AnyEncoder, refuse_stepwise
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
@@ -75,6 +75,8 @@ class JointStage(Stage):
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
+        if "encoder" in parts:
+            refuse_stepwise(checkpoint.config.encoder)
         self.name = "-".join(["joint", *(() if set(parts) == set(PARTS) else parts)])
         self.batch_size, self.team = batch_size, team
         self.images, self.count = ImageSource(data, team.device), len(data)
@@ -155,7 +157,7 @@ class JointStage(Stage):
     def _calibrated(self, networks: nn.ModuleDict) -> dict[str, Prompt]:
         """Writes every editor at the strength that suits what the networks have become, and returns the prompts' records."""
         encoder, editors = networks["encoder"], networks["editors"]
-        assert isinstance(encoder, (Encoder, PyramidEncoder)) and isinstance(editors, nn.ModuleDict)
+        assert isinstance(encoder, AnyEncoder) and isinstance(editors, nn.ModuleDict)
         around = FrozenNetworks(encoder, networks["decoder"], self.clip, self.identity)
         latents = encoded(encoder, self.images(calibration_rows(self.count)))
         sources = self.clip.encode_image(around.preview(latents))

@@ -125,6 +125,13 @@ def test_an_id_that_no_bundle_takes_is_refused_at_the_door(prompt_id: str, tmp_p
     assert list(tmp_path.iterdir()) == []
 
 
+def test_one_id_for_two_editors_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "--editor", "smile=a.npy", "--editor", "smile=b.npy", "--out", str(tmp_path / "out")]) == 2
+    wanted = "error: --editor names two files for 'smile', 'a.npy' and 'b.npy'; give each editor an id of its own\n"
+    assert capsys.readouterr().err == wanted
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_model_name_with_a_slash_is_refused_at_the_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["import", "--decoder", "no-such-file.pt", "--name", "my/model", "--out", str(tmp_path / "out")]) == 2
     assert "'my/model' cannot be a model's name; " in capsys.readouterr().err
@@ -150,3 +157,23 @@ def test_inspection_of_an_unknown_file_lists_what_it_holds(tmp_path: Path) -> No
 def test_collections_of_latents(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "latents.pt")
     assert "4 latents of 18 levels and 512 numbers each" in inspect_file(tmp_path / "latents.pt")
+
+
+def test_inspection_names_the_flags_that_import_a_file(tmp_path: Path) -> None:
+    write_rosinality(tmp_path / "a.pt", rosinality_state())
+    assert inspect_file(tmp_path / "a.pt").endswith("to import it: --decoder a.pt")
+    torch.save(torch.randn(3, 8, W_DIM), tmp_path / "latents.pt")
+    assert "to import it: --latents latents.pt beside a generator" in inspect_file(tmp_path / "latents.pt")
+
+
+def test_a_class_needs_a_generator_and_is_recorded(tmp_path: Path) -> None:
+    state = nvidia_state(rosinality_state())
+    width = 6
+    joined = torch.cat([state["mapping.fc0.weight"], torch.zeros(W_DIM, width)], 1)
+    embed = {"mapping.embed.weight": torch.ones(width, 4), "mapping.embed.bias": torch.ones(width)}
+    path = write_nvidia(tmp_path / "a.pkl", {**state, "mapping.fc0.weight": joined, **embed})
+    checkpoint = import_checkpoint(ImportRequest(tmp_path / "out", decoder=path, class_index=2))
+    assert checkpoint.provenance["imported"]["decoder"]["choice"] == "2"
+    assert checkpoint.config.mapping.z_dim == W_DIM
+    with pytest.raises(UsageError, match="give its file: --decoder FILE --class N"):
+        import_checkpoint(ImportRequest(tmp_path / "again", encoder=path, class_index=2))

@@ -12,22 +12,28 @@ from torch import Tensor
 from textedit_core.errors import UserError
 
 Kind = Literal["decoder", "mapping", "encoder", "identity", "clip", "editor", "latents"]
-Container = Literal["torch", "torchscript", "pickle", "safetensors", "npy", "onnx"]
+Container = Literal["torch", "torchscript", "pickle", "safetensors", "npy", "npz", "onnx"]
 # An error names this many keys at most; the count is always given.
 NAMED_KEYS = 3
+
+
+class ChoiceNeeded(UserError):
+    """The file holds several things, or does not say what it is; the message tells how to name which is meant."""
 
 
 @dataclass(frozen=True)
 class Source:
     """A foreign file after it was safely read.
 
-    `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built);
-    it is a numpy array for "npy", and None for "onnx", of which nothing is read: no importer takes it.
+    `content` holds tensors, numbers, strings, lists, tuples, dicts and `safe_unpickle.Record` (an object of a class that was not built); it
+    is a numpy array for "npy", a dict of tensors for "npz", and None for "onnx", of which nothing is read: no importer takes it. `w_avg` is
+    the average latent of the generator that goes with it, float32 [D] or [L,D], where one is known: some encoders' files lack it.
     """
 
     path: Path
     container: Container
     content: Any
+    w_avg: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -49,9 +55,10 @@ class Imported:
     """One network of a foreign file, ready for a checkpoint.
 
     `tensors` are the state dict of the network that `config` (a dataclass of textedit_core.config) builds, in fp32. For "latents" it is
-    {"w_plus": float32 [N,L,D]} and `config` is None. `companions` are further networks of the same file: the mapping network of a
-    generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report. `w_avg` float32 [D] or [L,D] is
-    the average latent that came with a generator; `text` is what an editor's file says that it does, "" where it says nothing.
+    {"w_plus": float32 [N,L,D]} and `config` is None; L is 1 where it holds for all levels. `companions` are further networks of the same
+    file: the mapping network of a generator, the decoder inside an encoder's file. `notes` are sentences for the reader of the report.
+    `w_avg` float32 [D] or [L,D] is the average latent that came with a generator; `text` is what an editor's file says that it does, ""
+    where it says nothing. With `open_levels` the config's levels are a guess: any number fits, and the generator's is taken.
     """
 
     kind: Kind
@@ -63,31 +70,34 @@ class Imported:
     notes: tuple[str, ...] = ()
     w_avg: Tensor | None = None
     text: str = ""
+    open_levels: bool = False
 
 
 @dataclass(frozen=True)
 class Importer:
     """One foreign format.
 
-    `recognises` looks at the content alone, never at the file's name, and reads no tensor's numbers. `read` gets the name that the user
-    put before the file (`--clip NAME=F`: a model's name, `--editor ID=F`: a prompt's id), "" without one.
+    `recognises` looks at the content alone, never at the file's name, and reads no tensor's numbers. `read` gets what the user chose
+    beside the file, "" without a choice: a text-image model's name (`--clip NAME=F`), which of several directions (`--editor ID=F#N`),
+    which class of a conditional generator (`--class N`). Only with `takes_choice` a format has something to choose.
     """
 
     format: str
     kind: Kind
     recognises: Callable[[Source], bool]
     read: Callable[[Source, str], Imported]
+    takes_choice: bool = False
 
 
 class KeyTable:
     """Takes tensors out of a foreign state dict by name and shape, and keeps account.
 
     Every key must end up taken or ignored: `report` raises for those left over. Names in errors and in the report begin with `prefix`,
-    where the state dict lies inside the file ("g_ema.").
+    where the state dict lies inside the file ("g_ema."); `names` are the file's own for keys that were renamed.
     """
 
-    def __init__(self, source: Path, tensors: Mapping[str, Any], prefix: str = "") -> None:
-        self._source, self._tensors, self._prefix = source, tensors, prefix
+    def __init__(self, source: Path, tensors: Mapping[str, Any], prefix: str = "", names: Mapping[str, str] | None = None) -> None:
+        self._source, self._tensors, self._prefix, self._names = source, tensors, prefix, names or {}
         self._used: list[str] = []
         self._ignored: dict[str, str] = {}
         self._missing: dict[str, str] = {}
@@ -107,7 +117,7 @@ class KeyTable:
         """
         shape = tuple(self._tensor(key).shape)
         if dimensions not in (None, len(shape)) or (dimensions is not None and 0 in shape):
-            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} has the shape {list(shape)}, not {dimensions} dimensions")
+            raise UserError(f"{str(self._source)!r}: {self._shown(key)} has the shape {list(shape)}, not {dimensions} dimensions")
         return shape
 
     def take(self, key: str, shape: tuple[int, ...]) -> Tensor:
@@ -119,10 +129,10 @@ class KeyTable:
         tensor = self._tensor(key)
         if tuple(tensor.shape) != shape:
             found = list(tensor.shape)
-            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} has the shape {found}, not {list(shape)}; is the file damaged?")
+            raise UserError(f"{str(self._source)!r}: {self._shown(key)} has the shape {found}, not {list(shape)}; is the file damaged?")
         single = tensor.detach().float()
         if not single.isfinite().all():
-            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} holds numbers that are not finite; the file is damaged")
+            raise UserError(f"{str(self._source)!r}: {self._shown(key)} holds numbers that are not finite; the file is damaged")
         self._used.append(key)
         return single
 
@@ -147,20 +157,23 @@ class KeyTable:
             UserError: a key was neither taken nor ignored.
         """
         accounted = {*self._used, *self._ignored}
-        unknown = [self._prefix + key for key in self._tensors if key not in accounted]
+        unknown = [self._shown(key) for key in self._tensors if key not in accounted]
         if unknown:
             named = ", ".join(unknown[:NAMED_KEYS])
             raise UserError(f"{str(self._source)!r} has unknown keys: {named} ({len(unknown)} in all); is it of another variant?")
-        ignored = {self._prefix + key: reason for key, reason in self._ignored.items()}
-        missing = {self._prefix + key: reason for key, reason in self._missing.items()}
-        return KeyReport(tuple(self._prefix + key for key in self._used), ignored, missing)
+        ignored = {self._shown(key): reason for key, reason in self._ignored.items()}
+        missing = {self._shown(key): reason for key, reason in self._missing.items()}
+        return KeyReport(tuple(self._shown(key) for key in self._used), ignored, missing)
+
+    def _shown(self, key: str) -> str:
+        return self._prefix + self._names.get(key, key)
 
     def _tensor(self, key: str) -> Tensor:
         if key not in self._tensors:
-            raise UserError(f"{str(self._source)!r} lacks {self._prefix}{key}; is the file whole, and of this format?")
+            raise UserError(f"{str(self._source)!r} lacks {self._shown(key)}; is the file whole, and of this format?")
         tensor = self._tensors[key]
         if not isinstance(tensor, Tensor):
-            raise UserError(f"{str(self._source)!r}: {self._prefix}{key} is a {type(tensor).__name__}, not a tensor")
+            raise UserError(f"{str(self._source)!r}: {self._shown(key)} is a {type(tensor).__name__}, not a tensor")
         return tensor
 
 

@@ -5,44 +5,53 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.importers import (
+    components,
     e4e,
+    generator_inside,
     global_direction,
+    hairclip,
     ir_se50,
+    iresnet,
     latents_file,
     mobile_stylegan,
     open_clip_file,
     styleclip_mapper,
+    stylegan2_basicsr,
     stylegan2_nvidia,
     stylegan2_rosinality,
     stylegan3,
 )
 from textedit_core.checkpoints.importers.contract import Importer, Kind, Source, name_unreadable
+from textedit_core.checkpoints.importers.known_refusals import known_refusal
+from textedit_core.checkpoints.importers.numpy_file import NPY_START, is_npz, read_npy, read_npz
 from textedit_core.checkpoints.importers.torch_file import LEGACY_START, read_legacy, read_pickle, read_zip
 from textedit_core.errors import UserError
 
-# The order matters for arrays alone, which may be latents or a direction; all other formats exclude each other.
+# The order matters for arrays alone, which may be latents, directions or one direction; all other formats exclude each other.
 IMPORTERS: dict[str, Importer] = {
     importer.format: importer
     for importer in (
         stylegan2_rosinality.IMPORTER,
+        stylegan2_basicsr.IMPORTER,
         stylegan2_nvidia.IMPORTER,
         mobile_stylegan.IMPORTER,
         stylegan3.IMPORTER,
         latents_file.IMPORTER,
         e4e.IMPORTER,
         ir_se50.IMPORTER,
+        iresnet.IMPORTER,
         open_clip_file.IMPORTER,
         styleclip_mapper.IMPORTER,
+        hairclip.IMPORTER,
+        components.IMPORTER,
         global_direction.IMPORTER,
+        generator_inside.IMPORTER,
     )
 }
-_NPY_START = b"\x93NUMPY"
 
 
 def open_source(path: Path) -> Source:
@@ -57,11 +66,11 @@ def open_source(path: Path) -> Source:
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be read: {error.strerror}") from None
     if start.startswith(b"PK\x03\x04"):
-        return Source(path, *read_zip(path))
+        return Source(path, "npz", read_npz(path)) if is_npz(path) else Source(path, *read_zip(path))
     if start.startswith(LEGACY_START):
         return Source(path, "torch", read_legacy(path))
-    if start.startswith(_NPY_START):
-        return Source(path, "npy", _read_npy(path))
+    if start.startswith(NPY_START):
+        return Source(path, "npy", read_npy(path))
     if start[8:9] == b"{":
         return Source(path, "safetensors", _read_safetensors(path))
     # A protobuf whose first field is a small number: ONNX's ir_version.
@@ -69,30 +78,12 @@ def open_source(path: Path) -> Source:
         return Source(path, "onnx", None)
     if _looks_like_pickle(start):
         return Source(path, "pickle", read_pickle(path))
-    raise name_unreadable(path, "it is neither a torch file, a pickle, safetensors, .npy nor ONNX")
+    raise name_unreadable(path, "it is neither a torch file, a pickle, safetensors, .npy, .npz nor ONNX")
 
 
 def _looks_like_pickle(start: bytes) -> bool:
     # Protocol 2 and later say so; older ones begin with the opcode of a global, a mark, a container or a string.
     return start[:1] in (b"\x80", b"c", b"(", b"}", b"]", b")", b"i", b"S", b"X", b"U", b"V")
-
-
-def _read_npy(path: Path) -> NDArray[np.generic]:
-    try:
-        with path.open("rb") as stream:
-            version = np.lib.format.read_magic(stream)
-            read_header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, _, dtype = read_header(stream)
-            left = path.stat().st_size - stream.tell()
-        if dtype.hasobject:
-            raise name_unreadable(path, "its array holds Python objects, which are pickles; save numbers")
-        claimed = int(np.prod([int(n) for n in shape], dtype=object)) * dtype.itemsize
-        if claimed > left:
-            raise name_unreadable(path, f"its array claims {claimed} bytes, but {left} are there; the file is cut short or damaged")
-        array: NDArray[np.generic] = np.load(path, allow_pickle=False)
-        return array
-    except (ValueError, OSError, SyntaxError) as error:
-        raise name_unreadable(path, f"its array is damaged ({str(error).splitlines()[0]})") from None
 
 
 def _read_safetensors(path: Path) -> dict[str, object]:
@@ -110,7 +101,9 @@ def detect(source: Source, kind: Kind | None = None) -> Importer:
     """
     fitting = [importer for importer in IMPORTERS.values() if importer.recognises(source)]
     if not fitting:
-        known = ", ".join(sorted(IMPORTERS))
+        known, refusal = ", ".join(sorted(IMPORTERS)), known_refusal(source)
+        if refusal:
+            raise UserError(f"{str(source.path)!r} cannot be imported: {refusal}")
         raise UserError(f"{str(source.path)!r} is of no known format ({outline(source)}); the formats are: {known}")
     matching = [importer for importer in fitting if kind in (None, importer.kind)]
     if not matching:

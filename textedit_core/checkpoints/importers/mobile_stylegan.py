@@ -33,7 +33,7 @@ def _recognises(source: Source) -> bool:
     return f"{_STUDENT}input.input" in state and f"{_STUDENT}layers.0.conv1.conv.weight_dw" in state
 
 
-def _read(source: Source, name: str) -> Imported:
+def _read(source: Source, choice: str) -> Imported:
     state = _state(source)
     student = KeyTable(source.path, _part(state, _STUDENT), f"state_dict.{_STUDENT}")
     config = _config(student, source)

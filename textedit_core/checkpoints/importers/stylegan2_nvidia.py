@@ -1,7 +1,7 @@
-"""StyleGAN2 generators in NVIDIA's .pkl files, of stylegan2-ada-pytorch and of the stylegan3 repository.
+"""StyleGAN2 generators of stylegan2-ada-pytorch and of the stylegan3 repository: NVIDIA's .pkl, or the generator alone in a torch file.
 
-The pickle holds each network as an object with its own source code. The code is not run; parameters, buffers and the few settings that
-decide the architecture are read from the inert record.
+A pickle holds each network as an object with its own source code. The code is not run; parameters, buffers and the few settings that
+decide the architecture are read from the inert record. A state dict holds no settings.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyTable, Source
-from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, generator_of, opened, read_mapping
+from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, class_note, generator_of, opened, read_mapping
 from textedit_core.config import DecoderConfig
 from textedit_core.decoder.layers import fir_kernel
 from textedit_core.errors import UserError
@@ -24,17 +24,20 @@ def _recognises(source: Source) -> bool:
     return record is not None and "synthesis.b4.const" in record.tensors
 
 
-def _read(source: Source, name: str) -> Imported:
+def _read(source: Source, choice: str) -> Imported:
     record, table = opened(source)
+    _check_filters(table, source)
     config = _config(table, record, source)
     tensors = _synthesis(table, config)
-    mapping_config, mapping, w_avg = read_mapping(table, record, config.w_dim)
-    _check_filters(table, source)
+    mapping_config, mapping, w_avg = read_mapping(table, record, config.w_dim, source, choice)
+    if record.modules is None:
+        table.lack("conv_clamp", "a state dict does not say whether layers clamp (NVIDIA's training: at +-256); none does here")
     report = table.report()
     report.ignored.update(record.other_parts)
     companion = Imported("mapping", FORMAT, mapping_config, mapping, report)
-    notes = (f"its layers clamp at +-{config.clamp:g}; the decoder does too",) if config.clamp else ()
-    return Imported("decoder", FORMAT, config, tensors, report, (companion,), notes, w_avg)
+    notes = [f"its layers clamp at +-{config.clamp:g}; the decoder does too"] if config.clamp else []
+    notes += class_note(record, choice)
+    return Imported("decoder", FORMAT, config, tensors, report, (companion,), tuple(notes), w_avg)
 
 
 def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> DecoderConfig:
@@ -46,7 +49,8 @@ def _config(table: KeyTable, record: GeneratorRecord, source: Source) -> Decoder
     if not 32 <= size <= 1024:
         raise UserError(f"{str(source.path)!r} makes images of {size} px; generators of 32 to 1024 px can be imported")
     for block in [f"synthesis.b{size}" for size, _ in widths]:
-        architecture = record.setting(block, "architecture", "skip")
+        built = "resnet" if f"{block}.skip.weight" in table else "skip" if f"{block}.torgb.weight" in table else "orig"
+        architecture = record.setting(block, "architecture", built)
         if architecture != "skip":
             raise UserError(f"{str(source.path)!r} has the architecture {architecture!r}; only 'skip' (configs E and F) can be imported")
         for layer in (f"{block}.conv0", f"{block}.conv1"):
@@ -107,8 +111,10 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 def _check_filters(table: KeyTable, source: Source) -> None:
     for key in table.keys():
-        if key.endswith(".resample_filter") and not torch.allclose(table.take(key, (4, 4)), fir_kernel(), atol=1e-6):
+        if not key.endswith(".resample_filter"):
+            continue
+        if table.shape(key) != (4, 4) or not torch.allclose(table.take(key, (4, 4)), fir_kernel(), atol=1e-6):
             raise UserError(f"{str(source.path)!r}: {key} is not the [1,3,3,1] filter; such a generator cannot be imported")
 
 
-IMPORTER = Importer(FORMAT, "decoder", _recognises, _read)
+IMPORTER = Importer(FORMAT, "decoder", _recognises, _read, takes_choice=True)

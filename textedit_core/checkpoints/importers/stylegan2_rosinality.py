@@ -1,16 +1,19 @@
-"""StyleGAN2 generators in the layout of rosinality/stylegan2-pytorch: a .pt with `g_ema` and, from its converter, `latent_avg`.
+"""StyleGAN2 generators in the layout of rosinality/stylegan2-pytorch: a .pt with `g_ema`, or the state dict alone or wrapped otherwise.
 
 The layout is also that of the decoder inside e4e and pSp files, for which `read_generator` takes the table of its keys alone.
 """
 
 from __future__ import annotations
 
+import dataclasses
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyTable, Source
+from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
+from textedit_core.checkpoints.importers.unwrap import Found, find_network
 from textedit_core.config import DecoderConfig, MappingConfig
 from textedit_core.decoder.layers import fir_kernel
 from textedit_core.errors import UserError
@@ -18,39 +21,58 @@ from textedit_core.errors import UserError
 FORMAT = "stylegan2-rosinality"
 # EqualLinear's multiplier in the mapping network; the file does not hold it, and no released generator has another.
 MAPPING_LR_MULTIPLIER = 0.01
-_OTHER_PARTS = {
-    "g": "the weights in training; g_ema is their average",
-    "d": "the discriminator",
-    "g_optim": "the optimiser's state",
-    "d_optim": "the optimiser's state",
-    "args": "the training's settings",
-    "ada_aug_p": "the training's augmentation",
-}
+# Of the noise that stands in for files without any.
+NOISE_SEED = 0
+# Averages of the weights come before the weights in training.
+WRAPPERS = ("g_ema", "params_ema", "generator_ema", "ema", "g", "generator", "params", "state_dict", "model")
+_AVERAGED = ("g_ema", "params_ema", "generator_ema", "ema")
+_AVERAGES = ("latent_avg", "mean_latent", "w_avg")
 Weights = dict[str, Tensor]
 
 
+def _is_generator(state: Mapping[str, Any]) -> bool:
+    return "input.input" in state and "conv1.conv.modulation.weight" in state
+
+
+def _found(source: Source) -> Found | None:
+    return find_network(source.content, WRAPPERS, _is_generator)
+
+
 def _recognises(source: Source) -> bool:
-    content = source.content
-    inner = content.get("g_ema") if isinstance(content, dict) else None
-    return isinstance(inner, dict) and "input.input" in inner and "conv1.conv.modulation.weight" in inner
+    return _found(source) is not None
 
 
-def _read(source: Source, name: str) -> Imported:
-    content: dict[str, Any] = source.content
-    outer = KeyTable(source.path, content)
-    outer.ignore("g_ema", "read key by key")
-    for key, reason in _OTHER_PARTS.items():
-        if key in content:
-            outer.ignore(key, reason)
-    w_avg = outer.take("latent_avg", outer.shape("latent_avg")).reshape(-1) if "latent_avg" in content else None
-    table = KeyTable(source.path, content["g_ema"], "g_ema.")
-    imported = read_generator(table, source, FORMAT)
-    if w_avg is not None and len(w_avg) != imported.config.w_dim:
-        raise UserError(f"{str(source.path)!r}: latent_avg has {len(w_avg)} numbers, not {imported.config.w_dim}; is the file damaged?")
-    report = imported.report.joined(outer.report(), leave_out="g_ema")
-    if w_avg is None:
-        report.missing["latent_avg"] = "the checkpoint then holds none; encoding, editing and export need none"
-    return Imported("decoder", FORMAT, imported.config, imported.tensors, report, imported.companions, imported.notes, w_avg)
+def _read(source: Source, choice: str) -> Imported:
+    found = _found(source)
+    assert found is not None
+    return with_surroundings(read_generator(KeyTable(source.path, found.tensors, found.prefix), source, FORMAT), found, source)
+
+
+def with_surroundings(imported: Imported, found: Found, source: Source) -> Imported:
+    """The generator with the average latent that lies beside it, and an account of what else does.
+
+    Raises:
+        UserError: the average latent has another size.
+    """
+    config = imported.config
+    outer = KeyTable(source.path, found.loose)
+    name = next((name for name in _AVERAGES if name in found.loose), "")
+    w_avg = _average(outer, name, config, source) if name else None
+    beside = {key: why for key, why in found.beside.items() if key.split(".")[-1] != name}
+    missing = {} if name else {"latent_avg": "the checkpoint then holds none; editing and export need none"}
+    report = imported.report.joined(KeyReport((name,) if name else (), beside, missing))
+    in_training = found.prefix.split(".")[0] in ("g", "generator", "params")
+    note = f"read from {found.prefix.split('.')[0]!r}: the file holds no average of the weights over their training"
+    notes = (*imported.notes, note) if in_training and not any(key in _AVERAGED for key in found.beside) else imported.notes
+    return dataclasses.replace(imported, report=report, w_avg=w_avg, notes=notes)
+
+
+def _average(outer: KeyTable, name: str, config: DecoderConfig, source: Source) -> Tensor:
+    shape = outer.shape(name)
+    average = outer.take(name, shape)
+    if not shape or shape[-1] != config.w_dim or average.numel() not in (config.w_dim, config.num_ws * config.w_dim):
+        raise UserError(f"{str(source.path)!r}: {name} has {average.numel()} numbers, not {config.w_dim}; is the file damaged?")
+    return average.reshape(-1) if average.numel() == config.w_dim else average.reshape(-1, config.w_dim)
 
 
 def read_generator(table: KeyTable, source: Source, format_name: str) -> Imported:
@@ -59,13 +81,26 @@ def read_generator(table: KeyTable, source: Source, format_name: str) -> Importe
     Raises:
         UserError: a key is missing, unknown or of another shape, or the network is of a variant that the decoder cannot hold.
     """
+    _refuse_variants(table, source)
     config = _config(table, source)
-    tensors = _synthesis(table, config)
+    frozen = any(key.startswith("noises.") for key in table.keys())
+    tensors = _synthesis(table, config, None if frozen else torch.Generator().manual_seed(NOISE_SEED))
     mapping_config, mapping = _mapping(table, config.w_dim)
-    _ignore_filters(table, source)
     report = table.report()
     companion = Imported("mapping", format_name, mapping_config, mapping, report)
-    return Imported("decoder", format_name, config, tensors, report, (companion,))
+    notes = () if frozen else (f"the file stores no noise, which was drawn anew for each image; it is frozen here (seed {NOISE_SEED})",)
+    return Imported("decoder", format_name, config, tensors, report, (companion,), notes)
+
+
+def _refuse_variants(table: KeyTable, source: Source) -> None:
+    """Raises UserError for a network of this layout that computes something else than StyleGAN2."""
+    if "iwt.ll" in table or ("to_rgb1.bias" in table and table.shape("to_rgb1.bias")[:2] == (1, 12)):
+        raise UserError(f"{str(source.path)!r} is a SWAGAN generator, which makes wavelets and not pixels; it cannot be imported")
+    for key in table.keys():
+        if key.endswith((".conv.blur.kernel", ".upsample.kernel")):
+            shape = table.shape(key)
+            if shape != (4, 4) or not torch.allclose(table.take(key, (4, 4)), fir_kernel() * 4.0, atol=1e-6):
+                raise UserError(f"{str(source.path)!r}: {key} is not the [1,3,3,1] filter; such a generator cannot be imported")
 
 
 def _config(table: KeyTable, source: Source) -> DecoderConfig:
@@ -80,28 +115,31 @@ def _config(table: KeyTable, source: Source) -> DecoderConfig:
     return DecoderConfig("stylegan2", size, w_dim, tuple(widths))
 
 
-def _synthesis(table: KeyTable, config: DecoderConfig) -> Weights:
+def _synthesis(table: KeyTable, config: DecoderConfig, draw: torch.Generator | None) -> Weights:
     width = config.channels[0][1]
     tensors = {"const": table.take("input.input", (1, width, 4, 4))}
-    tensors |= _styled(table, ("conv1", "input", "noises.noise_0"), width, width, 4, config.w_dim)
+    tensors |= _styled(table, ("conv1", "input", "noises.noise_0"), (width, width, 4), config.w_dim, draw)
     tensors |= _to_rgb(table, ("to_rgb1", "to_rgbs.0"), width, config.w_dim)
     for i, (size, out) in enumerate(config.channels[1:]):
         up = (f"convs.{2 * i}", f"ups.{i}", f"noises.noise_{2 * i + 1}")
         same = (f"convs.{2 * i + 1}", f"convs.{i}", f"noises.noise_{2 * i + 2}")
-        tensors |= _styled(table, up, width, out, size, config.w_dim)
-        tensors |= _styled(table, same, out, out, size, config.w_dim)
+        tensors |= _styled(table, up, (width, out, size), config.w_dim, draw)
+        tensors |= _styled(table, same, (out, out, size), config.w_dim, draw)
         tensors |= _to_rgb(table, (f"to_rgbs.{i}", f"to_rgbs.{i + 1}"), out, config.w_dim)
         width = out
     return tensors
 
 
-def _styled(table: KeyTable, names: tuple[str, str, str], width: int, out: int, size: int, w_dim: int) -> Weights:
+def _styled(table: KeyTable, names: tuple[str, str, str], sizes: tuple[int, int, int], w_dim: int, draw: torch.Generator | None) -> Weights:
     theirs, ours, noise = names
+    width, out, size = sizes
+    if draw is not None:
+        table.lack(noise, "noise is drawn once and frozen")
     return {
         **_modulated(table, theirs, ours, (out, width, 3, 3), w_dim),
         f"{ours}.bias": table.take(f"{theirs}.activate.bias", (out,)),
         f"{ours}.noise_strength": table.take(f"{theirs}.noise.weight", (1,)).reshape(()),
-        f"{ours}.noise_const": table.take(noise, (1, 1, size, size))[0, 0],
+        f"{ours}.noise_const": table.take(noise, (1, 1, size, size))[0, 0] if draw is None else torch.randn(size, size, generator=draw),
     }
 
 
@@ -129,15 +167,6 @@ def _mapping(table: KeyTable, w_dim: int) -> tuple[MappingConfig, Weights]:
         tensors[f"layers.{i}.weight"] = table.take(f"style.{i + 1}.weight", (w_dim, w_dim if i else z_dim))
         tensors[f"layers.{i}.bias"] = table.take(f"style.{i + 1}.bias", (w_dim,))
     return config, tensors
-
-
-def _ignore_filters(table: KeyTable, source: Source) -> None:
-    for key in table.keys():
-        if not key.endswith((".conv.blur.kernel", ".upsample.kernel")):
-            continue
-        kernel = table.take(key, (4, 4))
-        if not torch.allclose(kernel, fir_kernel() * 4.0, atol=1e-6):
-            raise UserError(f"{str(source.path)!r}: {key} is not the [1,3,3,1] filter; such a generator cannot be imported")
 
 
 IMPORTER = Importer(FORMAT, "decoder", _recognises, _read)

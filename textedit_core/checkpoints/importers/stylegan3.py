@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyTable, Source
-from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, generator_of, opened, read_mapping
+from textedit_core.checkpoints.importers.nvidia_pickle import GeneratorRecord, class_note, generator_of, opened, read_mapping
 from textedit_core.config import AliasFreeLayer, DecoderConfig
 from textedit_core.errors import UserError
 
@@ -24,25 +24,30 @@ def _recognises(source: Source) -> bool:
     return record is not None and "synthesis.input.freqs" in record.tensors
 
 
-def _read(source: Source, name: str) -> Imported:
+def _read(source: Source, choice: str) -> Imported:
     record, table = opened(source)
+    if record.modules is None:
+        raise UserError(
+            f"{str(source.path)!r} is a bare state dict of StyleGAN3, which lacks the settings of its layers (factors, taps, sizes); "
+            "save the generator itself: torch.save(G_ema, FILE), or give NVIDIA's .pkl"
+        )
     names = _layer_names(record, source)
     config = _config(table, record, names, source)
     tensors = _input(table, config, source)
     for i, (layer, theirs) in enumerate(zip(config.layers[:-1], names[:-1], strict=True)):
         tensors |= _layer(table, theirs, f"layers.{i}", layer, config.w_dim)
     tensors |= _to_rgb(table, names[-1], config.layers[-1], config.w_dim)
-    mapping_config, mapping, w_avg = read_mapping(table, record, config.w_dim)
+    mapping_config, mapping, w_avg = read_mapping(table, record, config.w_dim, source, choice)
     report = table.report()
     report.ignored.update(record.other_parts)
     companion = Imported("mapping", FORMAT, mapping_config, mapping, report)
     note = f"configuration -{'r' if any(layer.radial for layer in config.layers) else 't'}, {config.num_ws} levels"
-    return Imported("decoder", FORMAT, config, tensors, report, (companion,), (note,), w_avg)
+    return Imported("decoder", FORMAT, config, tensors, report, (companion,), (note, *class_note(record, choice)), w_avg)
 
 
 def _layer_names(record: GeneratorRecord, source: Source) -> list[str]:
     """The layers' modules in the order of their numbers: L0_36_1024, L1_36_1024, ..."""
-    inside = [key.partition(".")[2] for key in record.modules if _LAYER_NAME.fullmatch(key)]
+    inside = [key.partition(".")[2] for key in record.modules or {} if _LAYER_NAME.fullmatch(key)]
     names = sorted(inside, key=lambda name: int(name[1:].partition("_")[0]))
     if [name.split("_")[0] for name in names] != [f"L{i}" for i in range(len(names))] or len(names) < 2:
         raise UserError(f"{str(source.path)!r} lacks layers: it has {', '.join(names) or 'none'}; is the file damaged?")
@@ -120,4 +125,4 @@ def _to_rgb(table: KeyTable, theirs: str, layer: AliasFreeLayer, w_dim: int) -> 
     return tensors
 
 
-IMPORTER = Importer(FORMAT, "decoder", _recognises, _read)
+IMPORTER = Importer(FORMAT, "decoder", _recognises, _read, takes_choice=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.importers.contract import KeyTable
 
-_COUNTER = "num_batches_tracked"
+COUNTER = "num_batches_tracked"
 
 
 def take_network(table: KeyTable, build: Callable[[], nn.Module], foreign_name: Callable[[str], str]) -> dict[str, Tensor]:
@@ -28,7 +28,7 @@ def take_network(table: KeyTable, build: Callable[[], nn.Module], foreign_name: 
     tensors = {}
     for key, blank in wanted.items():
         name = foreign_name(key)
-        if key.endswith(_COUNTER) and name not in table:
+        if key.endswith(COUNTER) and name not in table:
             # PyTorch before 0.4.1 did not count batches.
             table.lack(name, "a counter that only training reads; 0 stands in")
             tensors[key] = torch.zeros((), dtype=blank.dtype)

@@ -7,7 +7,8 @@ import pickle
 import sys
 import types
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -125,7 +126,21 @@ class _Persistent:
 
 def write_nvidia(path: Path, state: State, settings: dict[str, dict[str, Any]] | None = None, **more: Any) -> Path:
     """A .pkl as NVIDIA's training writes it; `settings` are attributes of modules by their name."""
-    _write_pickle(path, {"G": None, "D": None, "G_ema": _module(state, "", settings or {}), "training_set_kwargs": _EasyDict(), **more})
+    content = {"G": None, "D": None, "G_ema": nvidia_module(state, settings), "training_set_kwargs": _EasyDict(), **more}
+    with _nvidias_names():
+        path.write_bytes(pickle.dumps(content))
+    return path
+
+
+def nvidia_module(state: State, settings: dict[str, dict[str, Any]] | None = None) -> Any:
+    """A generator as the object that NVIDIA's files hold."""
+    return _module(state, "", settings or {})
+
+
+def save_nvidia(path: Path, content: Any) -> Path:
+    """Saves what holds such an object by torch, as users do."""
+    with _nvidias_names():
+        torch.save(content, path)
     return path
 
 
@@ -146,7 +161,8 @@ def _module(state: State, name: str, settings: dict[str, dict[str, Any]]) -> _Pe
     )
 
 
-def _write_pickle(path: Path, value: Any) -> None:
+@contextmanager
+def _nvidias_names() -> Iterator[None]:
     # Pickle stores a function by the module and the name that it finds it under.
     names = {
         "dnnlib.util": ("EasyDict", _EasyDict),
@@ -159,7 +175,7 @@ def _write_pickle(path: Path, value: Any) -> None:
             sys.modules[module] = types.ModuleType(module)
             setattr(sys.modules[module], name, item)
             item.__module__, item.__qualname__ = module, name
-        path.write_bytes(pickle.dumps(value))
+        yield
     finally:
         for original, qualname, item in before:
             item.__module__, item.__qualname__ = original, qualname

@@ -28,7 +28,7 @@ def state_dict(widths: tuple[int, ...] = WIDTHS, levels: int = LEVELS, size: int
         state |= _unit(f"body.{unit}", width, out)
         width = out
     for level in range(levels):
-        state |= _head(f"styles.{level}", width, size // (16 if level < 3 else 8 if level < 7 else 4))
+        state |= head(f"styles.{level}", width, size // (16 if level < 3 else 8 if level < 7 else 4))
     for name, source in (("latlayer1", widths[2]), ("latlayer2", widths[1])):
         state |= {f"{name}.weight": torch.randn(width, source, 1, 1) * 0.1, f"{name}.bias": torch.randn(width) * 0.1}
     return state
@@ -57,7 +57,8 @@ def _unit(name: str, width: int, out: int) -> dict[str, Tensor]:
     }
 
 
-def _head(name: str, width: int, side: int) -> dict[str, Tensor]:
+def head(name: str, width: int, side: int) -> dict[str, Tensor]:
+    """Random weights of a head that looks at maps of `side` px."""
     state = {f"{name}.linear.weight": torch.randn(width, width), f"{name}.linear.bias": torch.randn(width) * 0.1}
     for number in range(side.bit_length() - 1):
         state[f"{name}.convs.{2 * number}.weight"] = torch.randn(width, width, 3, 3) * 0.05
@@ -81,19 +82,25 @@ def write(path: Path, saved: dict[str, Any]) -> Path:
 def answer(saved: dict[str, Any], image: Tensor) -> Tensor:
     """w_plus of a file's encoder, from the definitions in Richardson et al. 2021 and Tov et al. 2021 and their files' keys."""
     state = {key.removeprefix("encoder."): value for key, value in saved["state_dict"].items()}
+    maps = backbone(state, image)
+    coarse = maps[23]
+    middle = _doubled(coarse) + F.conv2d(maps[20], state["latlayer1.weight"], state["latlayer1.bias"])
+    fine = _doubled(middle) + F.conv2d(maps[6], state["latlayer2.weight"], state["latlayer2.bias"])
+    levels = len(saved["latent_avg"])
+    offsets = [head_answer(state, f"styles.{i}", coarse if i < 3 else middle if i < 7 else fine) for i in range(levels)]
+    if saved["opts"]["encoder_type"] == "Encoder4Editing":
+        offsets[1:] = [offsets[0] + offset for offset in offsets[1:]]
+    return torch.stack(offsets, 1) + saved["latent_avg"]
+
+
+def backbone(state: dict[str, Tensor], image: Tensor) -> list[Tensor]:
+    """What each unit of the backbone answers."""
     x = F.prelu(_normed(state, "input_layer.1", F.conv2d(image, state["input_layer.0.weight"], padding=1)), state["input_layer.2.weight"])
     maps = []
     for unit in range(UNITS):
         x = _unit_answer(state, f"body.{unit}", x, stride=2 if unit in STAGE_STARTS else 1)
         maps.append(x)
-    coarse = maps[23]
-    middle = _doubled(coarse) + F.conv2d(maps[20], state["latlayer1.weight"], state["latlayer1.bias"])
-    fine = _doubled(middle) + F.conv2d(maps[6], state["latlayer2.weight"], state["latlayer2.bias"])
-    levels = len(saved["latent_avg"])
-    offsets = [_head_answer(state, f"styles.{i}", coarse if i < 3 else middle if i < 7 else fine) for i in range(levels)]
-    if saved["opts"]["encoder_type"] == "Encoder4Editing":
-        offsets[1:] = [offsets[0] + offset for offset in offsets[1:]]
-    return torch.stack(offsets, 1) + saved["latent_avg"]
+    return maps
 
 
 def _normed(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
@@ -112,7 +119,8 @@ def _unit_answer(state: dict[str, Tensor], name: str, x: Tensor, stride: int) ->
     return h * torch.sigmoid(F.conv2d(gate, state[f"{name}.res_layer.5.fc2.weight"])) + shortcut
 
 
-def _head_answer(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
+def head_answer(state: dict[str, Tensor], name: str, x: Tensor) -> Tensor:
+    """w of one head."""
     number = 0
     while f"{name}.convs.{number}.weight" in state:
         x = F.leaky_relu(F.conv2d(x, state[f"{name}.convs.{number}.weight"], state[f"{name}.convs.{number}.bias"], 2, 1), 0.01)

@@ -90,7 +90,7 @@ def test_unknown_key_is_named(tmp_path: Path) -> None:
         _imported(tmp_path, saved)
 
 
-@pytest.mark.parametrize("encoder_type", ["BackboneEncoderUsingLastLayerIntoW", None])
+@pytest.mark.parametrize("encoder_type", ["BackboneEncoderUsingLastLayerIntoWPlus", "ResNetBackboneEncoder", None])
 def test_other_encoders_are_refused_by_name(tmp_path: Path, encoder_type: str | None) -> None:
     with pytest.raises(UserError, match=f"encoder_type {encoder_type!r}.*Encoder4Editing, GradualStyleEncoder"):
         _imported(tmp_path, pyramid_file.content(encoder_type))
