@@ -68,7 +68,7 @@ def load(path: Path, spec: GraphSpec, threads: int | None = None) -> Runner:
 
     def run(value: Tensor) -> Tensor:
         with refusals_named(path):
-            (output,) = session.run([spec.output.name], {spec.input.name: value.numpy()})
+            (output,) = session.run([spec.output.name], {spec.input.name: value.contiguous().numpy()})
         return torch.from_numpy(output)
 
     return run
@@ -117,10 +117,13 @@ BACKEND = Backend(
     form=slices_and_spatial_means,
     lower=lower,
     load=load,
-    proof="the saved model, run by ONNX Runtime on the exporting machine's processor",
+    proof=(
+        "the saved model, run by ONNX Runtime on the exporting machine's processor; int8 is stored so that processors with and without "
+        "VNNI give the same answers"
+    ),
     leaves_open=(
-        "execution providers other than the processor's, which may fuse and round differently; fp16 arithmetic, in which graphics processors "
-        "of browsers and phones may compute whatever the precision: the processor computes in fp32, where nothing overflows at 65504; "
+        "execution providers other than the processor's, which may fuse and round differently; arithmetic in fp16, which graphics units of "
+        "browsers and phones may choose at any precision: the processor computes in fp32, where values beyond 65504 do not overflow; "
         f"{PHONE_ALONE}"
     ),
 )
