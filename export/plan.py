@@ -127,7 +127,9 @@ def plans_of(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
     return plans
 
 
-def _plan(request: ExportRequest, checkpoint: Checkpoint, backend: Backend, prompts: tuple[str, ...], parts: tuple[GraphSpec, ...]) -> Plan:
+def _plan(
+    request: ExportRequest, checkpoint: Checkpoint, backend: Backend, prompts: tuple[str, ...], parts: tuple[GraphSpec, ...]
+) -> Plan:
     name, precision = require_model_name(checkpoint.config.name), backend.resolve_precision(request.precision)
     estimates = {spec.part: estimated_bytes(checkpoint, spec.part, backend.precisions[precision]) for spec in parts}
     return Plan(
