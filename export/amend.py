@@ -175,9 +175,10 @@ def _with_network(
 def _require_shipped(opened: bundle.Bundle, networks: Networks, part: str, backend: Backend, on: str) -> None:
     """A shipped network was calibrated and measured without this prompt, so it has to prove itself on what the prompt makes of faces."""
     inputs = networks.heldout.edited if part == DECODER else networks.heldout.inputs(part)
-    floor_db = backend.precisions[opened.manifest.part(ENCODER).precision].floor_db
+    precision = opened.manifest.part(ENCODER).precision
+    floor_db = backend.precisions[precision].floor_db
     measured = parity.measure(load_part(opened, part, (backend,)), inputs, networks.outputs(part, inputs), floor_db)
-    parity.require(f"{part} on {on}", measured)
+    parity.require(f"{part} on {on}", measured, backend.remedy(precision))
 
 
 def _judged_decoder(opened: bundle.Bundle, backend: Backend, networks: Networks) -> tuple[Cost, ...]:

@@ -88,8 +88,13 @@ def best_mix(attempt: Callable[[float], Attempt], floor_db: float) -> Attempt:
     return made
 
 
-def require_good(part: str, made: Attempt) -> None:
+def require_good(part: str, made: Attempt, remedy: str) -> None:
     """Refuses an attempt below its floor, or one that loses edits.
+
+    Args:
+        part: its name in errors.
+        made: the attempt.
+        remedy: what a user can do about too few decibels.
 
     Raises:
         UserError: naming the part and what it lacks.
@@ -97,6 +102,6 @@ def require_good(part: str, made: Attempt) -> None:
     from export import edit_success, parity
 
     if made.measured is not None:
-        parity.require(part, made.measured)
+        parity.require(part, made.measured, remedy)
     if made.success is not None:
         edit_success.require_edits(part, made.success, "Choose --precision fp32")

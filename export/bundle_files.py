@@ -46,3 +46,21 @@ def check_budget(count: int, total: int, source: str) -> None:
     """
     if count > MAX_FILES or total > MAX_TOTAL_BYTES:
         raise UserError(f"{source} announces {count} files and {total} bytes; the limits are {MAX_FILES} and {MAX_TOTAL_BYTES}")
+
+
+def require_room(count: int, total: int, name: str) -> None:
+    """Refuses to make a bundle that could not be read back.
+
+    Args:
+        count: files that it would hold.
+        total: bytes that it would hold.
+        name: the bundle's.
+
+    Raises:
+        UserError: naming the bundle, its size and the limits.
+    """
+    if count > MAX_FILES or total > MAX_TOTAL_BYTES:
+        raise UserError(
+            f"{name} would hold about {count} files and {total} bytes; the limits are {MAX_FILES} and {MAX_TOTAL_BYTES}. "
+            "Choose a --precision with fewer bytes per weight, or fewer --prompts"
+        )

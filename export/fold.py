@@ -24,6 +24,8 @@ def rewrites() -> tuple[Rewrite, ...]:
     from export.rewrites.constants import fold_constants
     from export.rewrites.delegation import hardsigmoid_as_clamp, matmul_as_linear, unsqueeze_as_reshape
     from export.rewrites.gains import sink_gains
+    from export.rewrites.resampling import interpolation_as_products
+    from export.rewrites.spelled_out import alpha_as_product, tanh_gelu_as_formula
     from export.rewrites.subsampling import subsampling_as_convolution
 
     return (
@@ -31,6 +33,10 @@ def rewrites() -> tuple[Rewrite, ...]:
         remove_identities,
         # An operation that overwrites its input cannot be moved or merged.
         make_functional,
+        # What converters would change silently is written out before anything merges.
+        alpha_as_product,
+        tanh_gelu_as_formula,
+        interpolation_as_products,
         # From here on a weight is one stored tensor, however training computed it.
         fold_constants,
         # Needs the convolution's weight as a constant; leaves a bias.

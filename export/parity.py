@@ -55,6 +55,7 @@ def measure_batches(
     floor_db: float,
     batch_sizes: Sequence[int],
     label: str,
+    remedy: str,
 ) -> ParityEntry:
     """As `measure`, after every batch size above 1 has reached the floor too.
 
@@ -65,12 +66,13 @@ def measure_batches(
         floor_db: recorded beside the result.
         batch_sizes: how many inputs the artifact takes at once, ascending from 1.
         label: its name in errors.
+        remedy: what a user can do about too few decibels.
 
     Raises:
         UserError: an output is not finite, or several faces at once are below the floor.
     """
     for size in batch_sizes[1:]:
-        require(f"{label} at batch size {size}", measure(run, _batched(inputs, size), _batched(references, size), floor_db))
+        require(f"{label} at batch size {size}", measure(run, _batched(inputs, size), _batched(references, size), floor_db), remedy)
     return measure(run, inputs, references, floor_db)
 
 
@@ -82,14 +84,14 @@ def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
     return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
 
 
-def require(part: str, parity: ParityEntry) -> None:
+def require(part: str, parity: ParityEntry, remedy: str) -> None:
     """Refuses an artifact below its floor.
 
     Raises:
-        UserError: naming the part, the measured PSNR and the floor.
+        UserError: naming the part, the measured PSNR, the floor and the remedy.
     """
     if parity.psnr_db < parity.floor_db:
         raise UserError(
             f"{part} reaches {parity.psnr_db:.1f} dB against the fp32 network on {parity.samples} inputs; the floor is "
-            f"{parity.floor_db:.0f} dB. Choose a higher --precision"
+            f"{parity.floor_db:.0f} dB. {remedy}"
         )

@@ -110,7 +110,7 @@ def make_part(
     backend, kind, path = plan.backend, plan.kind, root / spec.path(plan.backend.suffix)
     path.parent.mkdir(parents=True, exist_ok=True)
     job = Job(spec, plan.precision, tuple(networks.calibration.inputs(spec.part)), plan.batch_sizes)
-    label = f"{backend.label} {spec.part} ({plan.precision})"
+    label, remedy = f"{backend.label} {spec.part} ({plan.precision})", backend.remedy(plan.precision)
     formed = backend.form(graph, job)
 
     def attempt(aim_db: float) -> Attempt:
@@ -121,7 +121,8 @@ def make_part(
         progress(backend.target, "verify", spec.part)
         run = backend.load(path, spec, None)
         inputs = networks.heldout.inputs(spec.part)
-        measured = parity.measure_batches(run, inputs, networks.outputs(spec.part, inputs), kind.floor_db, plan.batch_sizes, label)
+        references = networks.outputs(spec.part, inputs)
+        measured = parity.measure_batches(run, inputs, references, kind.floor_db, plan.batch_sizes, label, remedy)
         made = Attempt(choice, measured, run)
         if trial is None or not made.good:
             return made
@@ -129,7 +130,7 @@ def make_part(
         return replace(made, success=trial.measure(run))
 
     made = best_mix(attempt, kind.floor_db) if kind.float_layers == "searched" else attempt(kind.floor_db)
-    require_good(label, made)
+    require_good(label, made, remedy)
     entry = _entry(plan, spec, made, path)
     return Made(entry, cost_of(spec.part, graph, made.choice.lowered, entry.bytes, made.choice.mix, made.success), made.run)
 

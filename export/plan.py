@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING
 from export.backends import BACKENDS, resolve_backends
 from export.backends.backend import Backend, Precision
 from export.bundle import BUNDLE_SUFFIX
+from export.bundle_files import require_room
 from export.compute_units import require_units
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, graph_spec
+from export.raw_tensors import BYTES_PER_NUMBER
 from textedit_core.errors import UsageError, UserError
 from textedit_core.names import require_model_name, require_prompt_id
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
 MAX_BATCH = 64
 # Held-out faces that an artifact is measured on, and faces that set the ranges of int8.
 PARITY_FACES, CALIBRATION_FACES = 8, 16
+# Of a bundle, beside its networks and their golden answers: manifest, costs, report, the golden face.
+_OTHER_FILES = 4
 
 
 @dataclass(frozen=True)
@@ -95,19 +99,32 @@ class Plan:
         advise = self.backend.advise
         return None if advise is None else self.compute_units or advise(part, self.precision).units
 
+    def expected_size(self, vectors: int) -> tuple[int, int]:
+        """Files and bytes of the bundle, as far as they are known before anything is lowered.
+
+        Args:
+            vectors: prompts that the text-conditioned editor serves, each with a file of its own.
+        """
+        files = _OTHER_FILES + vectors + len(self.parts) * (self.backend.files_per_network + 1)
+        answers = sum(BYTES_PER_NUMBER * math.prod(spec.output.shape) for spec in self.parts)
+        return files, answers + sum(self.estimates.values())
+
 
 def plans_of(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
     """One plan for each bundle of a request.
 
     Raises:
         UsageError: unknown prompt, or what `chosen_backends` refuses.
-        UserError: the checkpoint lacks a network.
+        UserError: the checkpoint lacks a network, or a bundle would be larger than what can be read back.
     """
     backends = chosen_backends(request)
     prompts = chosen_prompts(checkpoint, request.prompts)
     editors = dict.fromkeys(part_of(checkpoint, prompt) for prompt in prompts)
     parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *editors, DECODER))
-    return [_plan(request, checkpoint, backend, prompts, parts) for backend in backends]
+    plans = [_plan(request, checkpoint, backend, prompts, parts) for backend in backends]
+    for plan in plans:
+        require_room(*plan.expected_size(sum(checkpoint.prompt(prompt).conditioned for prompt in prompts)), plan.path.name)
+    return plans
 
 
 def _plan(

@@ -85,6 +85,7 @@ class Backend:
         default: whether it is the one that the target has when none is named.
         real_time: whether `load` runs the runtime itself, so that times mean something; False for an evaluation of the saved file.
         takes_batches: whether a network can be lowered for several faces at once.
+        files_per_network: files that a lowered network consists of.
         advise: which compute units an app should ask for, by part and precision; None where the runtime has no such choice.
     """
 
@@ -105,6 +106,7 @@ class Backend:
     default: bool = True
     real_time: bool = True
     takes_batches: bool = False
+    files_per_network: int = 1
     advise: Callable[[str, str], Advice] | None = None
 
     @property
@@ -128,6 +130,16 @@ class Backend:
         if name not in self.precisions:
             raise UsageError(f"unknown precision {name!r}; target {self.label} accepts: {', '.join(self.precisions)}")
         return name
+
+    def remedy(self, precision: str) -> str:
+        """What to do about an artifact below the floor of one of the precisions."""
+        floor_db = self.precisions[precision].floor_db
+        if any(other.floor_db > floor_db for other in self.precisions.values()):
+            return "Choose a higher --precision"
+        return (
+            f"Target {self.label} has no higher precision: what lowers for it changes an operation of this network; "
+            "take another --target or --backend"
+        )
 
 
 # What only a phone can tell, whatever ran the networks here.

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.backends.backend import PHONE_ALONE, Backend, Job, Precision, Runner
+from export.backends.dropped_keywords import refuse_dropped_keywords
 from export.backends.lowered import Lowered, count
 from export.backends.palette import palettise
 from export.compute_units import advise
@@ -46,7 +47,7 @@ def lower(graph: fx.GraphModule, job: Job, path: Path) -> Lowered:
         path: directory to make.
 
     Raises:
-        UserError: an operation of the graph is tied to one input.
+        UserError: an operation of the graph is tied to one input, or has an argument that the converter drops.
     """
     with quiet():
         model = _convert(graph, job)
@@ -76,9 +77,11 @@ def _convert(graph: fx.GraphModule, job: Job) -> Any:
     import numpy as np
 
     spec, precision = job.spec, job.precision
-    program, shape = _traced(graph, spec, job.batch_sizes)
+    traced, shape = _traced(graph, spec, job.batch_sizes)
+    program = traced.run_decompositions({})
+    refuse_dropped_keywords(program.graph, spec.part)
     model = ct.convert(
-        program.run_decompositions({}),
+        program,
         inputs=[ct.TensorType(name=spec.input.name, shape=shape, dtype=np.float32)],
         outputs=[ct.TensorType(name=spec.output.name, dtype=np.float32)],
         convert_to="mlprogram",
@@ -179,5 +182,6 @@ BACKEND = Backend(
     leaves_open=f"{NEURAL_ENGINE}; {PHONE_ALONE}",
     real_time=False,
     takes_batches=True,
+    files_per_network=3,
     advise=advise,
 )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from export.backends import executorch_program
 from export.backends.backend import PHONE_ALONE, Backend, Job, Precision, Runner
 from export.backends.coreml import NEURAL_ENGINE
+from export.backends.dropped_keywords import refuse_dropped_keywords
 from export.backends.loading import refusals_named
 from export.forms import slices_and_spatial_means
 from export.graphs import GraphSpec
@@ -53,8 +54,10 @@ def lower(graph: fx.GraphModule, job: Job, path: Path) -> Lowered:
     """Writes a .pte program that is one call of Core ML.
 
     Raises:
-        UserError: a convolution or linear layer is not delegated; the message names it and its module.
+        UserError: a convolution or linear layer is not delegated, or an operation has an argument that the converter drops; the message
+            names it and its module.
     """
+    refuse_dropped_keywords(graph.graph, job.spec.part)
     return executorch_program.lower(graph, job, path, _partitioner(job.precision), BACKEND.name)
 
 

@@ -65,6 +65,7 @@ def load(path: Path, spec: GraphSpec, threads: int | None = None) -> Runner:
         program.load_method("forward")
 
     def run(value: Tensor) -> Tensor:
+        # ExecuTorch reads memory in its own order whatever the strides say, so that what comes from a permutation has to be put in order.
         # The program owns the bytes that its methods point into, so the closure holds the program, not the method. Outputs are
         # copied because the next call overwrites them.
         with refusals_named(path):

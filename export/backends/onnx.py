@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export.backends.backend import PHONE_ALONE, Backend, Job, Precision, Runner
 from export.backends.loading import refusals_named
 from export.backends.lowered import Lowered, count
+from export.backends.onnx_weights import halve_weights, int8_arithmetic, weights_as_int8
 from export.forms import slices_and_spatial_means
 from export.graphs import GraphSpec
 from export.quiet import quiet
@@ -18,8 +17,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 OPSET = 18
-# Smaller tensors (biases, shapes) stay in fp32: halving them saves nothing.
-_MIN_HALVED_ELEMENTS = 256
+# The oldest ONNX Runtime that loads these files, as far as that was tried: apps on phones embed it.
+OLDEST_RUNTIME = "1.17.3"
 
 
 def lower(graph: nn.Module, job: Job, path: Path) -> Lowered:
@@ -37,12 +36,14 @@ def lower(graph: nn.Module, job: Job, path: Path) -> Lowered:
     with quiet():
         model = _export(graph, job.calibration[0], job.spec)
         if job.precision == "fp16":
-            _halve_weights(model)
+            halve_weights(model)
         elif job.precision == "int8w":
-            _weights_as_int8(model)
+            weights_as_int8(model)
         elif job.precision == "int8":
-            model = _quantized(model, job.spec, job.calibration)
+            model = int8_arithmetic(model, job.spec.input.name, job.calibration)
     _strip_history(model)
+    # The exporter writes the newest format that it knows, whatever the model needs of it.
+    model.ir_version = onnx.helper.find_min_ir_version_for(model.opset_import)
     onnx.checker.check_model(model, full_check=True)
     path.write_bytes(model.SerializeToString(deterministic=True))
     return Lowered(count(node.op_type for node in model.graph.node))
@@ -67,7 +68,7 @@ def load(path: Path, spec: GraphSpec, threads: int | None = None) -> Runner:
 
     def run(value: Tensor) -> Tensor:
         with refusals_named(path):
-            (output,) = session.run([spec.output.name], {spec.input.name: value.numpy()})
+            (output,) = session.run([spec.output.name], {spec.input.name: value.contiguous().numpy()})
         return torch.from_numpy(output)
 
     return run
@@ -89,90 +90,6 @@ def _export(graph: nn.Module, example: Tensor, spec: GraphSpec) -> Any:
     return program.model_proto
 
 
-def _halve_weights(model: Any) -> None:
-    """Stores each large fp32 weight as fp16 behind a Cast, which runtimes fold when they load the model."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    casts = []
-    for weight in model.graph.initializer:
-        if weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < _MIN_HALVED_ELEMENTS:
-            continue
-        name, value = weight.name, numpy_helper.to_array(weight)
-        if not np.isfinite(value.astype(np.float16)).all():
-            continue
-        weight.CopyFrom(numpy_helper.from_array(value.astype(np.float16), f"{name}_fp16"))
-        casts.append(helper.make_node("Cast", [f"{name}_fp16"], [name], name=f"{name}_cast", to=TensorProto.FLOAT))
-    nodes = [*casts, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
-def _weights_as_int8(model: Any) -> None:
-    """Stores each large weight as symmetric int8 per output channel behind a DequantizeLinear, which runtimes fold when they load it."""
-    import numpy as np
-    from onnx import TensorProto, helper, numpy_helper
-
-    axes = _output_axes(model)
-    initializers = {weight.name: weight for weight in model.graph.initializer}
-    restored = []
-    for name, axis in axes.items():
-        weight = initializers.get(name)
-        if weight is None or weight.data_type != TensorProto.FLOAT or np.prod(weight.dims) < _MIN_HALVED_ELEMENTS:
-            continue
-        value = numpy_helper.to_array(weight)
-        others = tuple(other for other in range(value.ndim) if other != axis)
-        scale = np.maximum(np.abs(value).max(axis=others, keepdims=True) / 127.0, 1e-12).astype(np.float32)
-        weight.CopyFrom(numpy_helper.from_array(np.rint(value / scale).clip(-127, 127).astype(np.int8), f"{name}_int8"))
-        model.graph.initializer.append(numpy_helper.from_array(scale.reshape(-1), f"{name}_scale"))
-        inputs = [f"{name}_int8", f"{name}_scale"]
-        restored.append(helper.make_node("DequantizeLinear", inputs, [name], name=f"{name}_restored", axis=axis))
-    nodes = [*restored, *model.graph.node]
-    del model.graph.node[:]
-    model.graph.node.extend(nodes)
-
-
-def _output_axes(model: Any) -> dict[str, int]:
-    """The axis of output channels of each tensor that serves as a weight."""
-    ranks = {weight.name: len(weight.dims) for weight in model.graph.initializer}
-    axes = {}
-    for node in model.graph.node:
-        if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or node.input[1] not in ranks:
-            continue
-        transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-        first = node.op_type == "Conv" or (node.op_type == "Gemm" and transposed)
-        axes[node.input[1]] = ranks[node.input[1]] - 1 if node.op_type == "MatMul" else int(not first)
-    return axes
-
-
-def _quantized(model: Any, spec: GraphSpec, calibration: Sequence[Tensor]) -> Any:
-    import onnx
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Samples(CalibrationDataReader):
-        def __init__(self) -> None:
-            self.samples = iter(calibration)
-
-        def get_next(self) -> dict[str, Any] | None:
-            sample = next(self.samples, None)
-            return None if sample is None else {spec.input.name: sample.numpy()}
-
-    with tempfile.TemporaryDirectory(prefix="textedit-onnx-") as scratch:
-        source, result = Path(scratch, "float.onnx"), Path(scratch, "int8.onnx")
-        source.write_bytes(model.SerializeToString(deterministic=True))
-        quantize_static(
-            str(source),
-            str(result),
-            Samples(),
-            quant_format=QuantFormat.QDQ,
-            op_types_to_quantize=["Conv", "Gemm", "MatMul"],
-            per_channel=True,
-            activation_type=QuantType.QUInt8,
-            weight_type=QuantType.QInt8,
-        )
-        return onnx.load(str(result))
-
-
 def _strip_history(model: Any) -> None:
     """Drops source paths, stack traces and tool notes: they differ between machines and tell of the exporter's disk."""
     for item in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output, *model.graph.value_info):
@@ -188,7 +105,7 @@ BACKEND = Backend(
     id="cpu",
     name="CPU",
     runtime="ONNX Runtime",
-    min_os="any with ONNX Runtime",
+    min_os=f"any with ONNX Runtime {OLDEST_RUNTIME} or newer",
     suffix=".onnx",
     tools=("onnxruntime", "onnx", "torch", "timm"),
     precisions={
@@ -200,6 +117,13 @@ BACKEND = Backend(
     form=slices_and_spatial_means,
     lower=lower,
     load=load,
-    proof="the saved model, run by ONNX Runtime on the exporting machine's processor",
-    leaves_open=f"other execution providers, which may fuse and round differently; {PHONE_ALONE}",
+    proof=(
+        "the saved model, run by ONNX Runtime on the exporting machine's processor; int8 is stored so that processors with and without "
+        "VNNI give the same answers"
+    ),
+    leaves_open=(
+        "execution providers other than the processor's, which may fuse and round differently; arithmetic in fp16, which graphics units of "
+        "browsers and phones may choose at any precision: the processor computes in fp32, where values beyond 65504 do not overflow; "
+        f"{PHONE_ALONE}"
+    ),
 )

@@ -96,7 +96,8 @@ def _scheme(is_dynamic: bool) -> Any:
 
 def bare_trace(graph: nn.Module, example: Tensor) -> Any:
     """Traces a graph without the history of its nodes, which passes would copy again and again."""
-    program = trace(graph, example)
+    # ExecuTorch takes the layout of the example for that of every later input.
+    program = trace(graph, example.contiguous())
     for node in program.graph.nodes:
         node.meta.pop("from_node", None)
     return program

@@ -14,6 +14,7 @@ _FUNCTIONAL = {
     aten.silu_.default: aten.silu.default,
     aten.leaky_relu_.default: aten.leaky_relu.default,
     aten.add_.Tensor: aten.add.Tensor,
+    aten.sub_.Tensor: aten.sub.Tensor,
     aten.mul_.Tensor: aten.mul.Tensor,
 }
 # Each returns its first argument when shape and dtype stay the same.

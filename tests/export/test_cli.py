@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
+from export import bundle_files, pipeline
 from export.__main__ import main
-from export.backends import coreml, target_names, xnnpack
-from export.plan import estimated_bytes
+from export.backends import onnx, target_names
+from export.plan import ExportRequest, estimated_bytes, plans_of
 from tests.export.networks import write_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
 from textedit_core.errors import UserError
@@ -74,7 +75,7 @@ def test_estimates_count_weights_however_they_are_stored(tmp_path: Path) -> None
     single = write_index(half.directory, half.config, list(half.prompts.values()), {})
     # One byte per number.
     expected = sum(tensor.numel() for tensor in decoder.state_dict().values())
-    int8, fp16 = xnnpack.BACKEND.precisions["int8"], coreml.BACKEND.precisions["fp16"]
+    int8, fp16 = (onnx.BACKEND.precisions[name] for name in ("int8", "fp16"))
     assert estimated_bytes(single, "decoder", int8) == expected == estimated_bytes(single, "decoder", fp16) / 2
 
 
@@ -105,3 +106,26 @@ def test_dry_run_plans_and_writes_nothing(checkpoint: Checkpoint, tmp_path: Path
     assert [plan["target"] for plan in plans] == target_names()
     assert [part["part"] for part in plans[0]["parts"]] == ["encoder", "editors/smile", "decoder"]
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("limit", ["MAX_TOTAL_BYTES", "MAX_FILES"])
+def test_what_could_not_be_read_back_is_not_even_begun(
+    limit: str, checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (plan,) = plans_of(ExportRequest("onnx", ("smile",), checkpoint.directory, precision="fp32"), checkpoint)
+    weights = sum(checkpoint.files[f"{part}.safetensors"]["bytes"] for part in ("encoder", "editors/smile", "decoder"))
+    files, total = plan.expected_size(vectors=0)
+    # Three networks with an answer each, manifest, costs, report and golden face; checkpoints store fp16, half of what fp32 takes.
+    assert files == 10 and total > 1.8 * weights
+    flags = ["--target", "onnx", "--precision", "fp32", "--prompts", "smile", "--checkpoint", str(checkpoint.directory)]
+    where = ["--out", str(tmp_path / "out")]
+    monkeypatch.setattr(bundle_files, limit, {"MAX_TOTAL_BYTES": total, "MAX_FILES": files}[limit])
+    assert main([*flags, *where, "--dry-run"]) == 0
+    capsys.readouterr()
+    monkeypatch.setattr(bundle_files, limit, {"MAX_TOTAL_BYTES": total, "MAX_FILES": files}[limit] - 1)
+    monkeypatch.setattr(pipeline, "load", lambda *arguments: pytest.fail("networks were loaded"))
+    for last in (["--dry-run"], []):
+        status, line = failure([*flags, *where, *last], capsys)
+        assert status == UserError.exit_code
+        assert f"tiny-onnx.textedit would hold about {files} files and {total} bytes; the limits are" in line
+    assert not (tmp_path / "out").exists()

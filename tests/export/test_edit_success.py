@@ -235,7 +235,7 @@ def test_edits_lost_at_every_aim_are_an_error_that_names_the_prompt() -> None:
     # The third margin: 6 dB above the 48 dB that the second mix reached.
     assert attempts.aims == [41.0, 46.0, 54.0] and not made.good
     with pytest.raises(UserError) as caught:
-        require_good("android decoder (auto)", made)
+        require_good("android decoder (auto)", made, "Choose a higher --precision")
     assert str(caught.value) == (
         "android decoder (auto) loses edits that the judge finds done with the fp32 network: 1 of 8 of prompt 'smile'. "
         "Choose --precision fp32"

@@ -7,6 +7,8 @@ import math
 import pytest
 import torch
 
+from export.backends import BACKENDS
+from export.backends.backend import Backend
 from export.parity import IDENTICAL_DB, measure, psnr_db, require
 from textedit_core.errors import UserError
 
@@ -37,5 +39,12 @@ def test_values_that_are_not_finite_are_refused(poison: float) -> None:
 def test_below_the_floor_is_refused_by_name() -> None:
     inputs = [torch.tensor([0.0, 1.0])]
     entry = measure(lambda x: x + 0.1, inputs, inputs, 45.0)
-    with pytest.raises(UserError, match="decoder reaches 20.0 dB .* floor is 45 dB"):
-        require("decoder", entry)
+    with pytest.raises(UserError, match=r"decoder reaches 20.0 dB .* floor is 45 dB\. Choose another$"):
+        require("decoder", entry, "Choose another")
+
+
+@pytest.mark.parametrize("backend", BACKENDS, ids=lambda backend: backend.label)
+def test_a_higher_precision_is_advised_only_where_there_is_one(backend: Backend) -> None:
+    assert backend.remedy("fp32").startswith(f"Target {backend.label} has no higher precision: what lowers for it changes an operation")
+    others = [name for name in backend.precisions if name != "fp32"]
+    assert others and {backend.remedy(name) for name in others} == {"Choose a higher --precision"}
