@@ -13,11 +13,11 @@ from torch.nn import functional as F
 from export.backends import coreml, coreml_in_executorch, executorch_program, xnnpack
 from export.backends.backend import Backend
 from export.bundle import open_bundle
-from export.bundle_networks import load_part
 from export.fold import fold
 from export.graphs import ENCODER, GraphSpec, TensorSpec, trace
 from export.parity import psnr_db
 from export.samples import load_face
+from export.verification import load_part
 from tests.export.conftest import BuildBundle
 from tests.export.networks import job
 from textedit_core.checkpoints.store import Checkpoint
