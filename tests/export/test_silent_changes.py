@@ -12,15 +12,10 @@ from torch.nn import functional as F
 
 from export.backends import coreml, coreml_in_executorch, executorch_program, xnnpack
 from export.backends.backend import Backend
-from export.bundle import open_bundle
-from export.bundle_networks import load_part
 from export.fold import fold
-from export.graphs import ENCODER, GraphSpec, TensorSpec, trace
+from export.graphs import GraphSpec, TensorSpec, trace
 from export.parity import psnr_db
-from export.samples import load_face
-from tests.export.conftest import BuildBundle
 from tests.export.networks import job
-from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UserError
 
 aten = torch.ops.aten
@@ -105,15 +100,6 @@ def test_arguments_without_effect_are_not_refused(tmp_path: Path) -> None:
     x = torch.randn(INPUT.shape)
     graph = trace(Behind(lambda y, x: F.gelu(torch.add(y, x, alpha=1), approximate="none")), x).module(check_guards=False)
     coreml.lower(graph, job("part", x, "fp32"), tmp_path / "network.mlpackage")
-
-
-@pytest.mark.parametrize("target", ["android", "onnx"])
-def test_a_permuted_picture_is_read_as_a_plain_one(target: str, bundles: BuildBundle, checkpoint: Checkpoint) -> None:
-    with open_bundle(bundles(target)) as opened:
-        run = load_part(opened, ENCODER)
-        image = load_face(checkpoint.faces("heldout")[0], checkpoint.config.pixel)
-        permuted = image.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2)
-        assert not permuted.is_contiguous() and torch.equal(run(permuted), run(image))
 
 
 def test_a_program_takes_plain_pictures_whatever_it_was_traced_with(tmp_path: Path) -> None:
