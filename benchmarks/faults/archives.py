@@ -17,7 +17,7 @@ from export.bundle_files import MAX_FILES
 
 Members = list[tuple[zipfile.ZipInfo, bytes]]
 _HOSTILE_NAMES = ("../{0}", "/{0}", "a/../../{0}", "C:\\{0}", "a\\..\\{0}", "./{0}", "{0}:stream", "..")
-_BOMB_BYTES = 64 * 1024 * 1024
+_BOMB_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
