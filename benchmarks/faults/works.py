@@ -50,7 +50,8 @@ class Work:
 
 def prepare_works(ground: Path) -> None:
     """Makes what the works have in common."""
-    model_in(ground), photos_in(ground), bundle_in(ground)
+    for make in (model_in, photos_in, bundle_in):
+        make(ground)
     update = ground / _UPDATE
     if not update.exists():
         newer = ground / "newer" / "tiny-onnx.textedit"
