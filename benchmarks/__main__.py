@@ -16,6 +16,7 @@ from benchmarks.request import (
     DeviceRequest,
     EditRequest,
     ExportSpeedRequest,
+    FaultsRequest,
     ForeignFilesRequest,
     LatencyRequest,
     OperationsRequest,
@@ -95,6 +96,23 @@ COMMANDS = {
         TemplatesRequest,
         "processor seconds that filling editors in saves an export",
         {**_CHECKPOINT, "target": "a target's name or all", "rounds": "how often each way is timed"},
+    ),
+    "faults": Command(
+        "faults.run",
+        FaultsRequest,
+        "damage done on purpose: mutated files, killed work, full disks, many writers, many edits; 0 leaves a fault out",
+        {
+            "work": "folder of the journal; the same command goes on where it was",
+            "seed": "of everything random",
+            "bundles": "mutated bundles",
+            "checkpoints": "mutated foreign checkpoints",
+            "kills": "moments at which work is killed",
+            "full_disks": "moments at which the disk becomes full",
+            "photos": "odd photos",
+            "editors": "times that several processes change one bundle at once",
+            "edits": "edits in one process, whose memory is watched",
+            "write_bundles": "folder that receives the mutated bundles too, for readers in other languages",
+        },
     ),
     "latency": Command(
         "latency", LatencyRequest, "each network of a bundle in its runtime, against PyTorch", {**_BUNDLE, **_CHECKPOINT, **_RUNTIME_COUNTS}

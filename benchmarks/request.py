@@ -210,6 +210,35 @@ class AppsRequest:
 
 
 @dataclass(frozen=True)
+class FaultsRequest:
+    """Damage done on purpose; a count of 0 leaves a fault out.
+
+    Attributes:
+        work: folder of the journal and of what the damage is done to; the same command goes on where it was.
+        seed: of everything random.
+        bundles: mutated bundles, as folders and as zips.
+        checkpoints: mutated foreign checkpoints.
+        kills: moments at which work is killed.
+        full_disks: moments at which the disk becomes full.
+        photos: odd photos.
+        editors: times that several processes change one bundle at once.
+        edits: edits in one process, whose memory is watched.
+        write_bundles: folder that receives the mutated bundles too, for readers in other languages.
+    """
+
+    work: Path = Path("faults")
+    seed: int = 0
+    bundles: int = 10_000
+    checkpoints: int = 1_000
+    kills: int = 100
+    full_disks: int = 30
+    photos: int = 200
+    editors: int = 1
+    edits: int = 10_000
+    write_bundles: Path | None = None
+
+
+@dataclass(frozen=True)
 class ReportRequest:
     """Results to be laid side by side.
 

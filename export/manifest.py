@@ -213,7 +213,17 @@ def _load_json(raw: bytes, source: str) -> dict[str, Any]:
         raise UserError(f"{source} is not valid JSON: {error}") from None
     if not isinstance(values, dict):
         raise UserError(f"{source} holds a JSON {type(values).__name__}, not an object")
+    _require_writable(values, source)
     return values
+
+
+def _require_writable(values: dict[str, Any], source: str) -> None:
+    # Python reads more than JSON can say: half a surrogate pair (\ud800), a number beyond all floats (1e999), and deeper nesting than
+    # it writes.
+    try:
+        _canonical(values)
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{source} is not valid JSON: {error}") from None
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

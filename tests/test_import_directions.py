@@ -20,7 +20,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
-    {"names", "hashing", "psnr", "file_lock", "atomic"},
+    {"names", "hashing", "psnr", "exchange", "file_lock", "atomic"},
     {"pixels", "latents", "alignment", "pasting", "html_page", "face_networks"},
     {"decoder", "encoder", "editor", "prompts", "reference_prompts", "perception"},
     {"config"},

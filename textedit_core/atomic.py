@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from textedit_core.errors import UserError
+from textedit_core.exchange import exchange
 from textedit_core.file_lock import NO_LOCKS, try_lock
 
 _PREFIX = ".textedit-writing-"
@@ -48,8 +49,9 @@ def replacing_file(path: str | Path) -> Iterator[Path]:
 def replacing_folder(path: str | Path) -> Iterator[Path]:
     """Gives an empty folder that takes the place of `path` when the block ends well and vanishes when it does not.
 
-    An existing folder stays until the new one is complete, and its mode is kept. A link stays, and the folder that it leads to is
-    replaced. What may be replaced is for the caller to check.
+    An existing folder stays until the new one is complete, and its mode is kept. The two change places in one step; where the file system
+    has no such step, the path is missing for a moment, and after a crash in that moment until the next `sweep`. A link stays, and the
+    folder that it leads to is replaced. What may be replaced is for the caller to check.
 
     Raises:
         UserError: the folder cannot be written (missing rights, full disk), or `path` is a file. Every OSError of the block is taken for
@@ -64,6 +66,8 @@ def replacing_folder(path: str | Path) -> Iterator[Path]:
         yield draft
         if final.exists():
             draft.chmod(stat.S_IMODE(final.stat().st_mode))
+            if exchange(draft, final):
+                return
             (scratch / _OLD).mkdir()
             os.rename(final, scratch / _OLD / final.name)
         # If this fails, or the process ends here, `_discard` puts the old folder back.

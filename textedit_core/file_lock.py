@@ -86,8 +86,10 @@ def _locked(lock: Path, path: str | Path) -> int | None:
         raise UserError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
     if descriptor is None:
         raise UserError(f"{str(path)!r} is being written by {_holder(lock)}; wait until that ends, then give the same command again")
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
+    # Who holds it is for the message of the next one, no reason to fail: on a full disk the lock holds without.
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}".encode())
     return descriptor
 
 

@@ -162,7 +162,21 @@ def test_refuses(edit: Callable[[dict[str, Any]], None], message: str) -> None:
         parse(changed(edit), "bundle.json")
 
 
-@pytest.mark.parametrize("raw", [b"", b"[]", b"\xff", b'{"a": NaN}', b'{"a": 1, "a": 2}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"[]",
+        b"\xff",
+        b'{"a": NaN}',
+        b'{"a": 1, "a": 2}',
+        b"[" * 100_000,
+        # Python reads these three and cannot write them again.
+        b'{"schema_version": 1, "a": "\\ud800"}',
+        b'{"schema_version": 1, "a": 1e999}',
+        b'{"schema_version": 1, "a": ' + b"[" * 900 + b"]" * 900 + b"}",
+    ],
+)
 def test_refuses_what_is_no_manifest(raw: bytes) -> None:
     with pytest.raises(UserError, match=r"^bundle\.json"):
         parse(raw, "bundle.json")

@@ -14,6 +14,7 @@ import pytest
 
 from textedit_core.atomic import replacing_file, replacing_folder, sweep, write_bytes, write_text
 from textedit_core.errors import UserError
+from textedit_core.exchange import exchange
 from textedit_core.file_lock import sole_writer
 
 Replacing = Callable[[Path], AbstractContextManager[Path]]
@@ -26,10 +27,24 @@ with replacing_folder(sys.argv[1]) as draft:
     print("ready", flush=True)
     time.sleep(60)
 """
-# Dies when the old folder has made way and the new one is not yet in its place.
+# Dies as soon as the two folders have changed places.
+DIE_AFTER_THE_EXCHANGE = """
+import os, signal, sys
+from textedit_core import atomic
+exchange = atomic.exchange
+def exchange_once(first, second):
+    exchange(first, second)
+    os.kill(os.getpid(), signal.SIGKILL)
+atomic.exchange = exchange_once
+with atomic.replacing_folder(sys.argv[1]) as draft:
+    (draft / "new").write_bytes(b"new")
+"""
+# Dies when the old folder has made way and the new one is not yet in its place, on a file system that cannot exchange them.
 DIE_IN_THE_SWAP = """
 import os, signal, sys
+from textedit_core import atomic
 from textedit_core.atomic import replacing_folder
+atomic.exchange = lambda first, second: False
 rename = os.rename
 def rename_once(source, destination):
     rename(source, destination)
@@ -40,6 +55,7 @@ with replacing_folder(sys.argv[1]) as draft:
 """
 LOCK = """
 import sys, time
+from textedit_core.exchange import exchange
 from textedit_core.file_lock import sole_writer
 with sole_writer(sys.argv[1]):
     print("ready", flush=True)
@@ -164,6 +180,7 @@ def test_a_folder_that_cannot_be_moved_in_puts_the_old_one_back(tmp_path: Path, 
         rename(source, destination)
 
     monkeypatch.setattr("os.rename", refusing)
+    monkeypatch.setattr("textedit_core.atomic.exchange", lambda first, second: False)
     with pytest.raises(UserError, match="Input/output error"), replacing_folder(tmp_path / "out"):
         pass
     assert names(tmp_path / "out") == ["old"]
@@ -194,6 +211,39 @@ def test_what_was_to_be_replaced_is_put_back_when_a_swap_was_killed(tmp_path: Pa
     sweep(tmp_path)
     assert names(tmp_path / "out") == ["old"]
     assert names(tmp_path) == ["out"]
+
+
+def test_a_reader_never_finds_nothing_while_folders_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    if not exchange(tmp_path / "first", tmp_path / "second"):
+        pytest.skip("this file system cannot exchange folders")
+    with replacing_folder(tmp_path / "out"):
+        pass
+    # Any step that takes the old folder away before the new one is there would be one of these.
+    monkeypatch.setattr("os.rename", lambda source, destination: pytest.fail(f"{source} renamed"))
+    monkeypatch.setattr("os.replace", lambda source, destination: pytest.fail(f"{source} renamed"))
+    with replacing_folder(tmp_path / "out") as draft:
+        (draft / "new").touch()
+    assert names(tmp_path) == ["first", "out", "second"]
+    assert names(tmp_path / "out") == ["new"]
+
+
+def test_a_process_killed_after_the_exchange_leaves_the_new_folder(tmp_path: Path, repository: Path) -> None:
+    with replacing_folder(tmp_path / "out") as draft:
+        write_bytes(draft / "old", b"")
+    command = [sys.executable, "-c", DIE_AFTER_THE_EXCHANGE, str(tmp_path / "out")]
+    assert subprocess.run(command, cwd=repository).returncode == -signal.SIGKILL
+    assert names(tmp_path / "out") == ["new"]
+    sweep(tmp_path)
+    assert names(tmp_path) == ["out"]
+
+
+def test_an_exchange_of_what_is_not_there_changes_nothing(tmp_path: Path) -> None:
+    write_bytes(tmp_path / "a", b"a")
+    assert not exchange(tmp_path / "a", tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == b"a"
+    assert names(tmp_path) == ["a"]
 
 
 def test_a_second_writer_is_refused_by_name_until_the_first_ends(tmp_path: Path, repository: Path) -> None:
