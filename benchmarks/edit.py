@@ -86,10 +86,10 @@ def _parts(files: EditFiles, threads: int) -> dict[str, Timed]:
     torch.manual_seed(0)
     image = torch.rand(files.specs[0].input.shape) * 2.0 - 1.0
     w_plus = path.encode(image)
-    delta_w = path.edit(w_plus)
+    delta_w = path.delta(w_plus)
     return {
         "encode": stopwatch(path.encode, image),
-        "edit": stopwatch(path.edit, w_plus),
+        "edit": stopwatch(path.delta, w_plus),
         "decode": stopwatch(path.decode, w_plus),
         "slider": stopwatch(lambda delta: path.slide(w_plus, delta), delta_w),
         "full": stopwatch(path.full, image),

@@ -39,15 +39,15 @@ def bundle_files(opened: Bundle, prompt: str) -> EditFiles:
         UsageError: the bundle has no such prompt.
     """
     from export.graphs import DECODER, ENCODER
-    from export.vectors import read_vector
+    from export.vectors import read_text
 
     manifest = opened.manifest
     entry = manifest.prompt(prompt)
     encoder, editor, decoder = (manifest.part(part) for part in (ENCODER, entry.part, DECODER))
     files = (opened.file(encoder.file), opened.file(editor.file), opened.file(decoder.file))
     specs = (manifest.spec(ENCODER), manifest.spec(entry.part), manifest.spec(DECODER))
-    rows = None if entry.vector is None else read_vector(opened.root, manifest, entry).tolist()
-    return EditFiles(manifest.target, files, specs, None if rows is None else tuple(map(tuple, rows)))
+    text = read_text(opened.root, manifest, entry)
+    return EditFiles(manifest.target, files, specs, None if text is None else tuple(map(tuple, text.tolist())))
 
 
 def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
@@ -77,7 +77,7 @@ def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
 
 
 class EditPath:
-    """The three networks, loaded.
+    """The networks of one prompt's edit, loaded.
 
     Args:
         files: what to load.
@@ -87,15 +87,25 @@ class EditPath:
     def __init__(self, files: EditFiles, threads: int) -> None:
         import torch
 
-        runners = [open_network(files.target, path, spec, threads) for path, spec in zip(files.files, files.specs, strict=True)]
-        self.encode, self._editor, self.decode = runners
-        self._text = None if files.text is None else torch.tensor(files.text)
+        from export.bundle_networks import PartNetworks
 
-    def edit(self, w_plus: Tensor) -> Tensor:
+        runners = {spec.part: open_network(files.target, path, spec, threads) for path, spec in zip(files.files, files.specs, strict=True)}
+        text = None if files.text is None else torch.tensor(files.text)
+        # There is one prompt, so that its part's name serves as its id.
+        self._prompt = files.specs[1].part
+        self._networks = PartNetworks(runners.__getitem__, {self._prompt: (self._prompt, text)})
+
+    def encode(self, image: Tensor) -> Tensor:
+        """The photo float32 [1,3,S,S] to w_plus float32 [1,L,D]."""
+        return self._networks.encode(image)
+
+    def delta(self, w_plus: Tensor) -> Tensor:
         """w_plus float32 [1,L,D] to delta_w of the same shape."""
-        from textedit_core.editor import with_text
+        return self._networks.delta(self._prompt, w_plus)
 
-        return self._editor(w_plus if self._text is None else with_text(w_plus, self._text))
+    def decode(self, w_plus: Tensor) -> Tensor:
+        """w_plus float32 [1,L,D] to the image float32 [1,3,R,R]."""
+        return self._networks.decode(w_plus)
 
     def slide(self, w_plus: Tensor, delta_w: Tensor) -> Tensor:
         """What a move of the strength slider costs: w_plus + strength * delta_w and the decoder; the image [1,3,R,R]."""
@@ -106,4 +116,4 @@ class EditPath:
     def full(self, image: Tensor) -> Tensor:
         """Encode, edit and decode: the photo float32 [1,3,S,S] to the edited image [1,3,R,R]."""
         w_plus = self.encode(image)
-        return self.slide(w_plus, self.edit(w_plus))
+        return self.slide(w_plus, self.delta(w_plus))

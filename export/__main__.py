@@ -146,7 +146,7 @@ COMMANDS: dict[str, Command] = {
     "inspect": Command("check hashes and show what a bundle holds", _bundle_argument, commands.run_inspect),
     "add-prompt": Command("add one prompt; all other networks keep their bytes", _add_prompt_flags, commands.run_add_prompt),
     "remove-prompt": Command("take one prompt out, and what served it alone", _remove_prompt_flags, commands.run_remove_prompt),
-    "preview": Command("edit a photo with the bundle's own files", _preview_flags, commands.run_preview),
+    "preview": Command("old name of python -m textedit_core edit PHOTO --bundle BUNDLE", _preview_flags, commands.run_preview),
     "pack": Command("pack a bundle directory as one stored zip", _pack_flags, commands.run_pack),
     "update": Command("put an update in the place of a bundle, as the apps do", _update_flags, commands.run_update),
 }

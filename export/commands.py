@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import sys
 from argparse import Namespace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -89,11 +90,14 @@ def run_remove_prompt(options: Namespace) -> dict[str, Any]:
 
 
 def run_preview(options: Namespace) -> dict[str, Any]:
-    """Edits a photo."""
-    from export.preview import preview
+    """Edits a photo, as the command does that has taken this one's place."""
+    from textedit_core.alignment import parse_landmarks
+    from textedit_core.face_editor import edit_photo
 
-    used = preview(options.bundle, options.photo, options.prompt, options.strength, options.out, options.landmarks)
-    return {"wrote": str(options.out), "prompt": options.prompt, "strength": used}
+    print("note: preview goes with the next release; use python -m textedit_core edit PHOTO --bundle BUNDLE", file=sys.stderr)
+    landmarks = None if options.landmarks is None else parse_landmarks(options.landmarks)
+    used = edit_photo(options.photo, {options.prompt: options.strength}, options.out, bundle=options.bundle, landmarks=landmarks)
+    return {"wrote": str(options.out), "prompt": options.prompt, "strength": used[options.prompt]}
 
 
 def run_pack(options: Namespace) -> dict[str, Any]:

@@ -7,23 +7,23 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.bundle_networks import BundleNetworks
 from export.compute_units import advise
 from export.cost import Cost, from_html
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR
+from export.graphs import TEXT_EDITOR
 from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
 from export.report_proofs import proof_section
 from export.report_style import STYLE
-from export.vectors import editor_input
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
-from textedit_core.pixels import PixelSpec
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from export.bundle import Bundle
     from export.runtimes import Runner
+    from textedit_core.face_networks import FaceNetworks
 
 REPORT_FILE = "report.html"
 FACES = 2
@@ -39,7 +39,8 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
         runners: by part, the loaded networks of the bundle, or the fp32 ones where nothing on this machine runs those.
     """
-    faces = [_Face(image, root, manifest, runners) for image in images[:FACES]]
+    networks = BundleNetworks(root, manifest, runners.__getitem__)
+    faces = [_Face(image, networks) for image in images[:FACES]]
     body = "".join(
         [
             _header(manifest),
@@ -64,23 +65,21 @@ def read_costs(opened: Bundle) -> tuple[Cost, ...]:
 class _Face:
     """One face, encoded once and decoded as often as the report shows it."""
 
-    def __init__(self, image: Tensor, root: Path, manifest: Manifest, runners: dict[str, Runner]) -> None:
-        self.root, self.manifest, self.runners = root, manifest, runners
-        self.pixels = PixelSpec(**manifest.pixels)
-        self.w_plus = runners[ENCODER](image)
-        self.photo = _picture(image, self.pixels, "photo")
-        self.reconstruction = _picture(runners[DECODER](self.w_plus), self.pixels, "reconstruction")
+    def __init__(self, image: Tensor, networks: FaceNetworks) -> None:
+        self.networks = networks
+        self.w_plus = networks.encode(image)
+        self.photo = self._picture(image, "photo")
+        self.reconstruction = self._picture(networks.decode(self.w_plus), "reconstruction")
 
     def edited(self, prompt: PromptEntry, strengths: Sequence[float]) -> str:
         """The face at each strength, as HTML."""
-        delta_w = self.runners[prompt.part](editor_input(self.root, self.manifest, prompt, self.w_plus))
-        images = [self.runners[DECODER](apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
+        delta_w = self.networks.delta(prompt.id, self.w_plus)
+        images = [self.networks.decode(apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
         labels = [f"strength {strength:g}" for strength in strengths]
-        return "".join(_picture(image, self.pixels, label) for image, label in zip(images, labels, strict=True))
+        return "".join(self._picture(image, label) for image, label in zip(images, labels, strict=True))
 
-
-def _picture(image: Tensor, pixels: PixelSpec, label: str) -> str:
-    return inline_picture(pixels.to_image(image), label)
+    def _picture(self, image: Tensor, label: str) -> str:
+        return inline_picture(self.networks.pixels.to_image(image), label)
 
 
 def _header(manifest: Manifest) -> str:

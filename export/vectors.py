@@ -65,11 +65,20 @@ def check_vectors(root: Path, manifest: Manifest) -> None:
             read_vector(root, manifest, prompt)
 
 
-def editor_input(root: Path, manifest: Manifest, prompt: PromptEntry, w_plus: Tensor) -> Tensor:
-    """What a prompt's part takes for w_plus float32 [N,L,D]: that itself, or with the prompt's text below it, [N,L+R,D]."""
+def read_text(root: Path, manifest: Manifest, prompt: PromptEntry) -> Tensor | None:
+    """The text [R,D] that a prompt's part takes below w_plus; None for a prompt with an editor of its own.
+
+    Raises:
+        UserError: as `read_vector`.
+    """
+    return None if prompt.vector is None else read_vector(root, manifest, prompt)
+
+
+def editor_input(w_plus: Tensor, text: Tensor | None) -> Tensor:
+    """What an editor's part takes for w_plus float32 [N,L,D]: that itself, or with a text [R,D] below it, [N,L+R,D]."""
     from textedit_core.editor import with_text
 
-    return w_plus if prompt.vector is None else with_text(w_plus, read_vector(root, manifest, prompt))
+    return w_plus if text is None else with_text(w_plus, text)
 
 
 def _shape(manifest: Manifest) -> tuple[int, int]:

@@ -19,10 +19,10 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
-    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts"},
+    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts", "face_networks"},
     {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
-    {"training", "face_editor"},
+    {"training", "open_networks", "face_editor"},
     {"judges"},
     {"evaluation"},
     {"release"},

@@ -1,106 +1,138 @@
-"""Editing photos: encode a face once, then edit it as often as wanted."""
+"""Editing photos: encode a face once, then edit it as often as wanted, whatever runs the networks."""
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Mapping
 from pathlib import Path
+from types import TracebackType
 
-import torch
 from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
-from textedit_core.alignment import CropTransform, crop_face, paste_back
-from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import Prompt
-from textedit_core.editor import LatentEditor
+from textedit_core.alignment import crop_face, paste_back
+from textedit_core.checkpoints.networks import CheckpointNetworks
+from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.errors import UsageError
+from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
+from textedit_core.open_networks import open_bundle_networks, open_networks
 from textedit_core.pixels import open_photo, save_image
+
+# By prompt id the strength, a unitless factor on the prompt's delta_w; None is the prompt's default.
+Edits = Mapping[str, float | None]
 
 
 class FaceEditor:
-    """Edits the face of one photo at a time: ``set_photo`` once, then ``edit`` per prompt and strength.
+    """Edits faces in photos: `open` a model, `photo` once per photo, then `edit` as often as wanted.
+
+    A context manager, since an opened zip is unpacked into a folder that has to go again.
 
     Args:
-        checkpoint: an opened checkpoint; its editors are loaded when first used.
+        networks: of a checkpoint or a bundle; `open` finds them by their path.
     """
 
-    def __init__(self, checkpoint: Checkpoint) -> None:
-        self.checkpoint = checkpoint
-        self._pixels = checkpoint.config.pixel
-        self._encoder = checkpoint.load_encoder()
-        self._decoder = checkpoint.load_decoder()
-        self._editors: dict[str, LatentEditor] = {}
-        self._changes: dict[str, Tensor] = {}
-        self._photo: Image.Image | None = None
-        self._transform: CropTransform | None = None
-        self._w_plus: Tensor | None = None
+    def __init__(self, networks: FaceNetworks) -> None:
+        self.networks = networks
+        self._opened = contextlib.ExitStack()
 
-    def set_photo(self, photo: Image.Image, landmarks: ArrayLike | None = None) -> None:
-        """Aligns and encodes a photo.
+    @classmethod
+    def open(cls, path: str | Path | None = None) -> FaceEditor:
+        """Opens a checkpoint folder or a bundle (a directory or a stored zip); None is the embedded reference checkpoint.
+
+        Raises:
+            UserError: there is nothing at `path`, it is neither, or it is damaged.
+        """
+        with contextlib.ExitStack() as stack:
+            editor = cls(stack.enter_context(open_networks(path)))
+            editor._opened = stack.pop_all()
+        return editor
+
+    def photo(self, photo: Image.Image, landmarks: ArrayLike | None = None) -> EditSession:
+        """Aligns and encodes the face of a photo.
 
         Args:
             photo: RGB, upright, any size (`pixels.open_photo` makes one).
             landmarks: [5,2] in pixels, see `alignment`; None takes the central square.
 
         Raises:
-            UserError: the landmarks do not fit the photo.
+            UserError: the landmarks do not fit the photo, or nothing on this machine runs the networks.
         """
-        crop, self._transform = crop_face(photo, landmarks, self._pixels.size, self.checkpoint.config.crop)
-        with torch.inference_mode():
-            self._w_plus = self._encoder(self._pixels.to_tensor(crop))
-        self._photo = photo
-        self._changes.clear()
+        return EditSession(self.networks, photo, landmarks)
 
-    def edit(self, prompt_id: str, strength: float | None = None, keep_detail: bool = False) -> Image.Image:
+    def close(self) -> None:
+        """Removes what was unpacked; the editor and its sessions are not to be used afterwards."""
+        self._opened.close()
+
+    def __enter__(self) -> FaceEditor:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class EditSession:
+    """One photo: encoded once, edited many times; each prompt's delta_w is computed once. `FaceEditor.photo` makes it.
+
+    Attributes:
+        photo: the photo; no edit changes it.
+        crop: the aligned face as the encoder takes it, RGB [S x S].
+        transform: where in the photo the crop lies.
+    """
+
+    def __init__(self, networks: FaceNetworks, photo: Image.Image, landmarks: ArrayLike | None) -> None:
+        self.photo = photo
+        self.crop, self.transform = crop_face(photo, landmarks, networks.pixels.size, networks.crop)
+        self._networks = networks
+        self._w_plus = networks.encode(networks.pixels.to_tensor(self.crop))
+        self._deltas: dict[str, Tensor] = {}
+
+    def edit(self, edits: Edits, keep_detail: bool = False) -> Image.Image:
         """Returns the whole photo with the edited face pasted back.
 
         Strength 0 shows the networks' reconstruction of the face; the photo itself needs no editor.
 
         Args:
-            prompt_id: one of the checkpoint's prompts.
-            strength: unitless factor on delta_w, within the prompt's range; None is the prompt's default.
+            edits: strengths by prompt id, each within its prompt's range; several prompts add up.
             keep_detail: paste the change between reconstruction and edit instead of the edit (see `paste_back`).
 
         Raises:
             UsageError: unknown prompt, or strength out of range.
-            ValueError: no photo was set.
         """
-        edited = self.edit_crop(prompt_id, strength)
-        reconstruction = self.reconstruct_crop() if keep_detail else None
-        photo, transform, _ = self._current()
-        return paste_back(photo, edited, transform, reconstruction)
+        edited = self.edit_crop(edits)
+        return paste_back(self.photo, edited, self.transform, self.reconstruct_crop() if keep_detail else None)
 
-    def edit_crop(self, prompt_id: str, strength: float | None = None) -> Image.Image:
-        """Returns the edited aligned crop, RGB [R x R]; arguments and errors as in ``edit``."""
-        prompt = self.checkpoint.prompt(prompt_id)
-        value = checked_strength(prompt, strength)
-        _, _, w_plus = self._current()
-        return self._render(apply_edit(w_plus, self._change(prompt_id, w_plus), value))
+    def edit_crop(self, edits: Edits) -> Image.Image:
+        """Returns the edited aligned crop, RGB [R x R]; arguments and errors as in `edit`."""
+        w_plus = self._w_plus
+        for prompt_id, strength in checked_strengths(self._networks, edits).items():
+            w_plus = apply_edit(w_plus, self._delta(prompt_id), strength)
+        return self._decoded(w_plus)
 
     def reconstruct_crop(self) -> Image.Image:
         """Returns the unedited aligned crop as the networks see it, RGB [R x R]: the bound on what an edit can keep."""
-        return self._render(self._current()[2])
+        return self._decoded(self._w_plus)
 
-    def _current(self) -> tuple[Image.Image, CropTransform, Tensor]:
-        if self._photo is None or self._transform is None or self._w_plus is None:
-            raise ValueError("no photo yet; call set_photo first")
-        return self._photo, self._transform, self._w_plus
+    def _delta(self, prompt_id: str) -> Tensor:
+        if prompt_id not in self._deltas:
+            self._deltas[prompt_id] = self._networks.delta(prompt_id, self._w_plus)
+        return self._deltas[prompt_id]
 
-    def _change(self, prompt_id: str, w_plus: Tensor) -> Tensor:
-        if prompt_id not in self._editors:
-            self._editors[prompt_id] = self.checkpoint.load_editor(prompt_id)
-        if prompt_id not in self._changes:
-            with torch.inference_mode():
-                self._changes[prompt_id] = self._editors[prompt_id](w_plus)
-        return self._changes[prompt_id]
-
-    def _render(self, w_plus: Tensor) -> Image.Image:
-        with torch.inference_mode():
-            return self._pixels.to_image(self._decoder(w_plus))
+    def _decoded(self, w_plus: Tensor) -> Image.Image:
+        return self._networks.pixels.to_image(self._networks.decode(w_plus))
 
 
-def checked_strength(prompt: Prompt, strength: float | None) -> float:
+def checked_strengths(networks: FaceNetworks, edits: Edits) -> dict[str, float]:
+    """The strength to use, by prompt id; runs no network.
+
+    Raises:
+        UsageError: unknown prompt, or strength out of range.
+    """
+    return {prompt_id: checked_strength(networks.prompt(prompt_id), strength) for prompt_id, strength in edits.items()}
+
+
+def checked_strength(prompt: EditPrompt, strength: float | None) -> float:
     """Returns the strength to use; None is the prompt's default.
 
     Raises:
@@ -115,30 +147,40 @@ def checked_strength(prompt: Prompt, strength: float | None) -> float:
 
 def edit_photo(
     photo_path: Path,
-    prompt: str,
-    strength: float | None,
+    edits: Edits,
     out_path: Path,
     checkpoint: Path | None = None,
+    bundle: Path | None = None,
     landmarks: ArrayLike | None = None,
-) -> None:
+) -> dict[str, float]:
     """Edits one photo file and writes the result.
 
     Args:
         photo_path: any image that Pillow reads.
-        prompt: id of one of the checkpoint's prompts.
-        strength: see `FaceEditor.edit`; None is the prompt's default.
+        edits: strengths by prompt id, see `EditSession.edit`.
         out_path: image to write, atomically; the suffix selects the format.
-        checkpoint: checkpoint folder; None is the embedded reference.
+        checkpoint: checkpoint folder; None is the embedded reference, unless there is a bundle.
+        bundle: bundle directory or stored zip, to edit with the very files that a phone would run.
         landmarks: [5,2] in pixels of the upright photo; None takes the central square.
 
+    Returns:
+        The strength that was used, by prompt id.
+
     Raises:
-        UserError: unreadable photo or checkpoint, bad landmarks, unwritable output.
-        UsageError: unknown prompt, or strength out of range.
+        UserError: unreadable photo, checkpoint or bundle, bad landmarks, unwritable output.
+        UsageError: unknown prompt, strength out of range, or both a checkpoint and a bundle.
     """
-    opened = open_checkpoint(checkpoint)
-    # Cheap checks first: a misspelt prompt should not cost the loading of networks.
-    checked_strength(opened.prompt(prompt), strength)
-    photo = open_photo(photo_path)
-    editor = FaceEditor(opened)
-    editor.set_photo(photo, landmarks)
-    save_image(editor.edit(prompt, strength), out_path)
+    with _opened(checkpoint, bundle) as networks:
+        # Cheap checks first: a misspelt prompt should not cost the loading of networks.
+        used = checked_strengths(networks, edits)
+        session = FaceEditor(networks).photo(open_photo(photo_path), landmarks)
+        save_image(session.edit(used), out_path)
+    return used
+
+
+def _opened(checkpoint: Path | None, bundle: Path | None) -> contextlib.AbstractContextManager[FaceNetworks]:
+    if bundle is None:
+        return contextlib.nullcontext(CheckpointNetworks(open_checkpoint(checkpoint)))
+    if checkpoint is not None:
+        raise UsageError(f"checkpoint {str(checkpoint)!r} and bundle {str(bundle)!r} exclude each other; give one of them")
+    return open_bundle_networks(bundle)

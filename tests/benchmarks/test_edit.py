@@ -48,7 +48,7 @@ def test_an_edit_is_what_the_parts_make_together(exported: tuple[Path, Checkpoin
         path = EditPath(bundle_files(bundle, "smile"), 1)
         image = torch.rand(1, 3, 32, 32)
         w_plus = path.encode(image)
-        expected = path.decode(w_plus + path.edit(w_plus))
+        expected = path.decode(w_plus + path.delta(w_plus))
         torch.testing.assert_close(path.full(image), expected)
 
 
@@ -59,8 +59,8 @@ def test_a_prompt_that_is_a_vector_is_edited_with_its_text(tmp_path: Path) -> No
     with open_bundle(exported) as bundle:
         sketch, drawn = (EditPath(bundle_files(bundle, prompt), 1) for prompt in ("sketch", "drawn"))
         w_plus = torch.randn(1, 6, 16)
-        assert sketch.edit(w_plus).shape == w_plus.shape
-        assert not torch.allclose(sketch.edit(w_plus), drawn.edit(w_plus))
+        assert sketch.delta(w_plus).shape == w_plus.shape
+        assert not torch.allclose(sketch.delta(w_plus), drawn.delta(w_plus))
 
 
 def test_memory_that_cannot_be_counted_is_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

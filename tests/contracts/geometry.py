@@ -12,10 +12,10 @@ import torch
 from PIL import Image
 
 from export.manifest import PromptEntry
-from export.preview import checked_strength
 from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP, CropRule, CropTransform, _feathered_mask, crop_face, paste_back
 from textedit_core.editor import with_text
 from textedit_core.errors import TexteditError
+from textedit_core.face_editor import checked_strength
 from textedit_core.latents import apply_edit
 from textedit_core.pixels import PixelSpec
 

@@ -1,22 +1,19 @@
-"""A bundle tells how its model's faces are cut out of photos, and is previewed so."""
+"""A bundle tells how its model's faces are cut out of photos, and photos are edited so."""
 
 from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from export.bundle import open_bundle
 from export.pipeline import ExportRequest, alignment_entry, export
-from export.preview import preview
 from tests.export.networks import quiet, write_checkpoint
-from textedit_core import alignment
-from textedit_core.alignment import ALIGNMENT_TEMPLATE, FFHQ_CROP, REFERENCE_CROP
+from textedit_core.alignment import ALIGNMENT_TEMPLATE, FFHQ_CROP, REFERENCE_CROP, crop_face
 from textedit_core.checkpoints.store import write_index
+from textedit_core.face_editor import FaceEditor
 
 
 def test_reference_rule_has_its_measured_template() -> None:
@@ -25,7 +22,7 @@ def test_reference_rule_has_its_measured_template() -> None:
     assert entry["crop_rule"] == {"eye_factor": 2.0, "mouth_factor": 1.8, "margin": 0.98, "drop": 0.0}
 
 
-def test_bundle_crops_as_its_checkpoint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_bundle_crops_as_its_checkpoint(tmp_path: Path) -> None:
     plain = write_checkpoint(tmp_path / "checkpoint")
     config = dataclasses.replace(plain.config, crop=FFHQ_CROP)
     write_index(plain.directory, config, list(plain.prompts.values()), plain.provenance)
@@ -35,9 +32,7 @@ def test_bundle_crops_as_its_checkpoint(tmp_path: Path, monkeypatch: pytest.Monk
         entry = opened.manifest.alignment
     # The rule of Karras et al. 2019, appendix A.
     assert entry["crop_rule"] == {"eye_factor": 2.0, "mouth_factor": 1.8, "margin": 1.0, "drop": 0.1}
-    rules: list[Any] = []
-    crop_face = alignment.crop_face
-    monkeypatch.setattr(alignment, "crop_face", lambda *given: rules.append(given[-1]) or crop_face(*given))
-    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8)).save(tmp_path / "photo.png")
-    preview(path, tmp_path / "photo.png", "smile", None, tmp_path / "out.png", "80,90 120,90 100,110 88,130 112,130")
-    assert rules == [FFHQ_CROP] and (tmp_path / "out.png").is_file()
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
+    landmarks = [[80, 90], [120, 90], [100, 110], [88, 130], [112, 130]]
+    with FaceEditor.open(path) as editor:
+        assert editor.photo(photo, landmarks).transform == crop_face(photo, landmarks, 32, FFHQ_CROP)[1]

@@ -16,7 +16,7 @@ from PIL import Image
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
 from export.bundle import open_bundle, seal, walk_files
-from export.bundle_pipeline import open_pipeline
+from export.bundle_networks import open_networks
 from export.fold import fold
 from export.graphs import TEXT_EDITOR, example_input, graph_spec
 from export.manifest import Manifest, PromptEntry
@@ -26,12 +26,13 @@ from export.pipeline import ExportRequest, Networks, Plan, export, load
 from export.report import read_costs
 from export.samples import collect
 from export.targets import PARITY_FLOOR_DB, TARGETS
-from export.vectors import editor_input
+from export.vectors import editor_input, read_text
 from export.verification import load_part, verify
 from tests.export.conftest import BuildBundle
 from tests.export.networks import quiet, write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UserError
+from textedit_core.face_editor import FaceEditor
 
 # The tiny model's texts take two rows of 16 numbers.
 VECTOR_BYTES = 2 * 16 * 4
@@ -89,7 +90,7 @@ def test_a_bundle_holds_one_network_and_a_vector_for_each_text(target: str, chec
         ]
         for prompt in opened.manifest.prompts:
             assert opened.file(str(prompt.vector)).stat().st_size == VECTOR_BYTES
-            answer = run(editor_input(opened.root, opened.manifest, prompt, w_plus))
+            answer = run(editor_input(w_plus, read_text(opened.root, opened.manifest, prompt)))
             assert psnr_db(eager(checkpoint, prompt.id, w_plus), answer) >= PARITY_FLOOR_DB[part.precision], prompt.id
         (cost,) = (cost for cost in read_costs(opened) if cost.part == TEXT_EDITOR)
     assert cost.delegates == (1 if target == "android" else None)
@@ -130,17 +131,14 @@ def test_plan_names_the_network_once(checkpoint: Checkpoint, capsys: pytest.Capt
     assert all(part["bytes"] > 0 for part in plan["parts"])
 
 
-def test_preview_pipeline_and_report_use_the_vector(
-    checkpoint: Checkpoint, bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path, photo = bundles("onnx"), tmp_path / "photo.png"
-    Image.effect_noise((40, 40), 40).convert("RGB").save(photo)
-    for name in ("sketch", "drawn"):
-        assert main(["preview", str(path), str(photo), "--prompt", name, "--out", str(tmp_path / f"{name}.png")]) == 0
-    assert (tmp_path / "sketch.png").read_bytes() != (tmp_path / "drawn.png").read_bytes()
+def test_edit_and_report_use_the_vector(checkpoint: Checkpoint, bundles: BuildBundle) -> None:
+    path = bundles("onnx")
     w_plus = torch.randn(3, 6, 16, generator=torch.Generator().manual_seed(0))
-    with open_pipeline(path) as pipeline:
-        assert psnr_db(eager(checkpoint, "drawn", w_plus), pipeline.delta("drawn", w_plus)) > 45.0
+    with open_networks(path) as networks:
+        for name in ("sketch", "drawn"):
+            assert psnr_db(eager(checkpoint, name, w_plus), networks.delta(name, w_plus)) > 45.0
+        session = FaceEditor(networks).photo(Image.effect_noise((40, 40), 40).convert("RGB"))
+        assert session.edit({"sketch": None}).tobytes() != session.edit({"drawn": None}).tobytes()
     page = (path / "report.html").read_text("utf8")
     assert page.count("data:image/jpeg;base64,") == 2 * 2 * 5 and page.count("a vector for text_editor") == 2
 

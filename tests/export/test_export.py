@@ -1,4 +1,4 @@
-"""Whole exports of a tiny random checkpoint: every target, determinism, amendments, previews, refusals."""
+"""Whole exports of a tiny random checkpoint: every target, determinism, amendments, edits, refusals."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import verify
 from tests.export.conftest import BuildBundle
 from tests.export.networks import quiet, write_checkpoint
+from textedit_core.__main__ import main as core_main
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
 from textedit_core.decoder.layers import ModulatedConv2d
 from textedit_core.errors import UsageError, UserError
@@ -212,16 +213,31 @@ def test_an_unwritable_folder_costs_no_lowering(checkpoint: Checkpoint, tmp_path
 
 
 @pytest.mark.parametrize("target", list(TARGETS))
-def test_preview_edits_a_photo(target: str, bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    photo = tmp_path / "photo.png"
+def test_a_photo_is_edited_with_the_bundle(target: str, bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photo, out = tmp_path / "photo.png", tmp_path / "out.png"
     Image.effect_noise((60, 40), 40).convert("RGB").save(photo)
-    flags = ["preview", str(bundles(target)), str(photo), "--prompt", "smile", "--out", str(tmp_path / "out.png")]
-    assert main([*flags, "--strength", "0.5"]) == 0
-    result = Image.open(tmp_path / "out.png")
+    flags = [str(photo), "--bundle", str(bundles(target)), "--prompt", "smile", "--out", str(out)]
+    assert core_main(["edit", *flags, "--strength", "0.5", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"wrote": str(out), "prompt": "smile", "strength": 0.5}
+    result = Image.open(out)
     assert result.size == (60, 40) and result.tobytes() != Image.open(photo).tobytes()
-    capsys.readouterr()
-    assert main([*flags, "--strength", "9"]) == 2
-    assert "strength 9 is outside 0 to 1.5" in capsys.readouterr().err
+    assert core_main(["edit", *flags, "--strength", "9"]) == 2
+    assert capsys.readouterr().err == "error: strength 9 is out of range; prompt 'smile' takes 0 to 1.5\n"
+
+
+def test_preview_names_the_command_in_its_place_and_does_the_same(
+    bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photo, bundle, old, new = tmp_path / "photo.png", bundles("onnx"), tmp_path / "old.png", tmp_path / "new.png"
+    Image.effect_noise((60, 40), 40).convert("RGB").save(photo)
+    flags = ["--prompt", "smile", "--landmarks", "20,15 40,15 30,21 24,28 36,28"]
+    assert main(["preview", str(bundle), str(photo), *flags, "--out", str(old), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert captured.err == "note: preview goes with the next release; use python -m textedit_core edit PHOTO --bundle BUNDLE\n"
+    assert json.loads(captured.out) == {"wrote": str(old), "prompt": "smile", "strength": 1.0}
+    assert core_main(["edit", str(photo), "--bundle", str(bundle), *flags, "--out", str(new)]) == 0
+    assert capsys.readouterr().out == f"wrote {new}: smile, strength 1\n"
+    assert old.read_bytes() == new.read_bytes()
 
 
 def test_pack_and_inspect(bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -55,6 +55,7 @@ def test_train_and_edit_from_the_command_line(noise_dataset: Path, tmp_path: Pat
     Image.new("RGB", (70, 50), (90, 60, 50)).save(photo)
     assert main(["edit", str(photo), "--prompt", "old", "--out", str(edited), "--checkpoint", str(checkpoint.directory)]) == 0
     assert Image.open(edited).size == (70, 50)
+    assert capsys.readouterr().out == f"wrote {edited}: old, strength 1\n"
 
 
 def test_misspelt_names_exit_with_2(
@@ -78,6 +79,12 @@ def test_misspelt_names_exit_with_2(
     edit = ["edit", tmp_path / "photo.png", "--out", tmp_path / "out.png", "--checkpoint", tiny_checkpoint.directory]
     assert _error_of(capsys, [*edit, "--prompt", "smlie"]) == (2, "error: unknown prompt 'smlie'; this checkpoint has: child, smile\n")
     assert not (tmp_path / "out.png").exists()
+
+
+def test_checkpoint_and_bundle_exclude_each_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        main(["edit", "photo.png", "--prompt", "smile", "--out", str(tmp_path / "out.png"), "--checkpoint", "a", "--bundle", "b"])
+    assert stopped.value.code == 2 and "--bundle: not allowed with argument --checkpoint" in capsys.readouterr().err
 
 
 def test_misspelt_losses_exit_with_2(noise_dataset: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,12 +9,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from textedit_core.alignment import CropTransform, crop_face, landmark_template
-from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.alignment import CropTransform, landmark_template
 from textedit_core.evaluation.panel import Judges, Recogniser, Shown, psnr_db, show
 from textedit_core.evaluation.request import EvaluateRequest
 from textedit_core.evaluation.verdicts import VERDICTS
 from textedit_core.face_editor import FaceEditor
+from textedit_core.face_networks import FaceNetworks
 from textedit_core.pixels import open_photo
 
 LABEL = "out of domain"
@@ -29,7 +29,7 @@ Captioned = list[tuple[str, Image.Image]]
 
 
 def check_photograph(
-    request: EvaluateRequest, checkpoint: Checkpoint, prompts: tuple[str, ...], judges: Judges, recogniser: Recogniser | None = None
+    request: EvaluateRequest, networks: FaceNetworks, prompts: tuple[str, ...], judges: Judges, recogniser: Recogniser | None = None
 ) -> tuple[dict[str, Any], Captioned]:
     """Edits the photograph with every prompt.
 
@@ -44,16 +44,15 @@ def check_photograph(
     if photo is None:
         return {"label": LABEL, "source": SOURCE, "available": False, "reason": source}, []
     landmarks = ASTRONAUT_LANDMARKS if request.photo is None else request.landmarks
-    editor, size = FaceEditor(checkpoint), checkpoint.config.pixel.size
-    editor.set_photo(photo, landmarks)
-    crop, transform = crop_face(photo, landmarks, size, checkpoint.config.crop)
-    crops = [crop, editor.reconstruct_crop(), *(editor.edit_crop(prompt) for prompt in prompts)]
-    shown = show(judges, _pixels(crops, size), recogniser, landmark_template(checkpoint.config.crop))
-    box = _around(transform, photo.size)
-    pictures: Captioned = [("photo", photo), ("around the face", photo.crop(box)), ("aligned crop", crop), ("reconstruction", crops[1])]
+    session = FaceEditor(networks).photo(photo, landmarks)
+    crops = [session.crop, session.reconstruct_crop(), *(session.edit_crop({prompt: None}) for prompt in prompts)]
+    shown = show(judges, _pixels(crops, networks.pixels.size), recogniser, landmark_template(networks.crop))
+    box = _around(session.transform, photo.size)
+    surroundings = photo.crop(box)
+    pictures: Captioned = [("photo", photo), ("around the face", surroundings), ("aligned crop", crops[0]), ("reconstruction", crops[1])]
     for prompt in prompts:
-        pictures.append((f"{prompt}, pasted", editor.edit(prompt).crop(box)))
-        pictures.append((f"{prompt}, change only", editor.edit(prompt, keep_detail=True).crop(box)))
+        pictures.append((f"{prompt}, pasted", session.edit({prompt: None}).crop(box)))
+        pictures.append((f"{prompt}, change only", session.edit({prompt: None}, keep_detail=True).crop(box)))
     return {"label": LABEL, "source": source, "available": True, **_figures(shown, prompts)}, pictures
 
 

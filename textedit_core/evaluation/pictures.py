@@ -43,7 +43,7 @@ class Pictures:
 
     Attributes:
         photos: by group, the source picture.
-        reconstructions: by pipeline and group.
+        reconstructions: by row and group.
         prompts: by prompt.
         contact: rows of the contact sheet, [K,3,C,C] each: photos, reconstructions, fp32 edits by prompt.
         out_of_domain: captioned pictures of the photograph.

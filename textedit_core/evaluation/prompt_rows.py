@@ -8,12 +8,13 @@ from typing import Any
 
 from torch import Tensor
 
+from textedit_core.checkpoints.networks import FP32
 from textedit_core.config import Prompt
 from textedit_core.evaluation.ground_truth import spread
 from textedit_core.evaluation.measures import Measures, Question, measure, paired_difference, summarise
 from textedit_core.evaluation.panel import Shown
 from textedit_core.evaluation.pictures import STRIP_FACES, WORST_FACES, PromptPictures
-from textedit_core.evaluation.pipelines import FP32, GROUND_TRUTH, MEAN_DIRECTION, NO_EDIT, ORACLE, mean_directions
+from textedit_core.evaluation.rows import GROUND_TRUTH, MEAN_DIRECTION, NO_EDIT, ORACLE, mean_directions
 from textedit_core.evaluation.setting import Prepared, Setting, Tell, TextMatcher, encode
 from textedit_core.evaluation.strength import behaviour, sweep
 from textedit_core.latents import apply_edit
@@ -48,8 +49,8 @@ def evaluate_prompt(
     Args:
         setting: what the rows share.
         prompt: the prompt.
-        main: the checkpoint's pipeline on all groups.
-        bundles: exported pipelines on their groups; those without this prompt get no row.
+        main: the checkpoint's networks on all groups.
+        bundles: those of exported bundles on their groups; those without this prompt get no row.
         strength_groups: how many groups are drawn over strength.
         tell: called with what is being done.
     """
@@ -60,7 +61,7 @@ def evaluate_prompt(
     numbers = {name: _measured(setting, prompt, question, row, matcher) for name, row in rows.items()}
     block = _header(setting, prompt, question)
     block["rows"] = {name: summarise(values, setting.seed) for name, values in numbers.items()}
-    for bundle in (bundle.pipeline.name for bundle in bundles if bundle.pipeline.name in rows):
+    for bundle in (bundle.networks.name for bundle in bundles if bundle.networks.name in rows):
         difference = paired_difference(numbers[bundle], numbers[FP32], rows[bundle].chosen, setting.seed)
         block["rows"][bundle]["minus_fp32"] = difference
     pictures = PromptPictures({name: _sheet_faces(setting, row) for name, row in rows.items()})
@@ -78,22 +79,22 @@ def _rows(
     if question.truth is not None:
         yield Row(GROUND_TRUTH, everyone, question.truth, setting.photos)
         tell(f"{prompt.id}: {ORACLE}")
-        partners = encode(main.pipeline, question.truth.images)
-        yield Row(ORACLE, everyone, setting.draw(main.pipeline, partners), main.unedited)
+        partners = encode(main.networks, question.truth.images)
+        yield Row(ORACLE, everyone, setting.draw(main.networks, partners), main.unedited)
     yield Row(NO_EDIT, everyone, main.unedited, main.unedited)
     if question.truth is not None:
         tell(f"{prompt.id}: {MEAN_DIRECTION}")
         direction = mean_directions(main.w_plus, partners, setting.truth.identities)
         yield _edited_row(setting, MEAN_DIRECTION, main, direction, 1.0)
-    for pipeline in (main, *bundles):
-        if prompt.id in pipeline.pipeline.prompts:
-            tell(f"{prompt.id}: {pipeline.pipeline.name}")
-            delta_w = pipeline.pipeline.delta(prompt.id, pipeline.w_plus)
-            yield _edited_row(setting, pipeline.pipeline.name, pipeline, delta_w, prompt.strength_default)
+    for prepared in (main, *bundles):
+        networks = prepared.networks
+        if prompt.id in networks.prompts:
+            tell(f"{prompt.id}: {networks.name}")
+            yield _edited_row(setting, networks.name, prepared, networks.delta(prompt.id, prepared.w_plus), prompt.strength_default)
 
 
 def _edited_row(setting: Setting, name: str, prepared: Prepared, delta_w: Tensor, strength: float) -> Row:
-    edited = setting.draw(prepared.pipeline, apply_edit(prepared.w_plus, delta_w, strength))
+    edited = setting.draw(prepared.networks, apply_edit(prepared.w_plus, delta_w, strength))
     return Row(name, prepared.chosen, edited, prepared.unedited, delta_w, strength)
 
 
@@ -130,7 +131,7 @@ def _over_strength(
     for row in (rows[MEAN_DIRECTION], rows[FP32]):
         assert question.verdict is not None and row.delta_w is not None
         known = {0.0: row.unedited.rows(chosen), row.strength: row.edited.rows(chosen)}
-        shown = sweep(lambda w_plus: setting.draw(main.pipeline, w_plus), main.w_plus[chosen], row.delta_w[chosen], known)
+        shown = sweep(lambda w_plus: setting.draw(main.networks, w_plus), main.w_plus[chosen], row.delta_w[chosen], known)
         behaviours[row.name] = {"groups": len(chosen), **behaviour(question.verdict, shown, setting.seed)}
         pictures.add_strips(row.name, [step.images[:STRIP_FACES] for step in shown])
     return behaviours

@@ -11,6 +11,7 @@ import torch
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.errors import UserError
 from textedit_core.evaluation.bootstrap import CONFIDENCE, RESAMPLES
@@ -20,13 +21,14 @@ from textedit_core.evaluation.onnx_recogniser import open_recogniser
 from textedit_core.evaluation.out_of_domain import LABEL, check_photograph
 from textedit_core.evaluation.panel import Judges, Recogniser, show
 from textedit_core.evaluation.pictures import CONTACT_FACES, SHEET_FACES, Pictures, save_contact_sheet
-from textedit_core.evaluation.pipelines import CheckpointPipeline, Pipeline, opened_bundle
 from textedit_core.evaluation.prompt_rows import PromptResult, evaluate_prompt
 from textedit_core.evaluation.report import SCHEMA_VERSION, validate
 from textedit_core.evaluation.request import EvaluateRequest
+from textedit_core.evaluation.rows import opened_bundle
 from textedit_core.evaluation.setting import Prepared, Setting, Tell, prepare
 from textedit_core.evaluation.sheet import write_sheet
 from textedit_core.evaluation.verdicts import VERDICTS
+from textedit_core.face_networks import FaceNetworks
 
 SHIPPED = "shipped"
 
@@ -75,7 +77,7 @@ def _prompts(checkpoint: Checkpoint, wanted: tuple[str, ...] | None) -> tuple[st
     return tuple(checkpoint.prompt(name).id for name in (checkpoint.prompts if wanted is None else dict.fromkeys(wanted)))
 
 
-def _check_bundles(bundles: Sequence[Pipeline], prompts: tuple[str, ...]) -> None:
+def _check_bundles(bundles: Sequence[FaceNetworks], prompts: tuple[str, ...]) -> None:
     names = [bundle.name for bundle in bundles]
     for bundle in bundles:
         if names.count(bundle.name) > 1:
@@ -103,20 +105,20 @@ def _setting(
 
 
 def _measured(
-    request: EvaluateRequest, setting: Setting, prompts: tuple[str, ...], bundles: Sequence[Pipeline], tell: Tell
+    request: EvaluateRequest, setting: Setting, prompts: tuple[str, ...], bundles: Sequence[FaceNetworks], tell: Tell
 ) -> tuple[dict[str, Any], Pictures]:
     tell("reconstruction")
-    main = prepare(setting, CheckpointPipeline(setting.checkpoint), range(len(setting.truth)))
+    main = prepare(setting, CheckpointNetworks(setting.checkpoint), range(len(setting.truth)))
     exported = [prepare(setting, bundle, spread(len(setting.truth), request.bundle_groups)) for bundle in bundles]
     results = {
         name: evaluate_prompt(setting, setting.checkpoint.prompts[name], main, exported, request.strength_groups, tell) for name in prompts
     }
     tell(LABEL)
-    photograph, captioned = check_photograph(request, setting.checkpoint, prompts, setting.judges, setting.recogniser)
+    photograph, captioned = check_photograph(request, main.networks, prompts, setting.judges, setting.recogniser)
     pictures = _pictures(setting, main, exported, results)
     pictures.out_of_domain = captioned
     report = _head(request, setting, main)
-    report["reconstruction"] = {each.pipeline.name: _reconstruction(setting, each) for each in (main, *exported)}
+    report["reconstruction"] = {each.networks.name: _reconstruction(setting, each) for each in (main, *exported)}
     report["prompts"] = {name: result.block for name, result in results.items()}
     report["out_of_domain"] = photograph
     return report, pictures
@@ -125,7 +127,7 @@ def _measured(
 def _head(request: EvaluateRequest, setting: Setting, main: Prepared) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
-        "checkpoint_id": main.pipeline.checkpoint_id,
+        "checkpoint_id": main.networks.checkpoint_id,
         "data": {
             "source": SHIPPED if request.counterfactuals is None else request.counterfactuals.name,
             "groups": len(setting.truth),
@@ -147,7 +149,7 @@ def _reconstruction(setting: Setting, prepared: Prepared) -> dict[str, Any]:
 def _pictures(setting: Setting, main: Prepared, exported: Sequence[Prepared], results: dict[str, PromptResult]) -> Pictures:
     groups = list(setting.sheet_groups)
     reconstructions = {
-        each.pipeline.name: {group: each.unedited.images[list(each.chosen).index(group)] for group in groups} for each in (main, *exported)
+        each.networks.name: {group: each.unedited.images[list(each.chosen).index(group)] for group in groups} for each in (main, *exported)
     }
     contact = [setting.photos.images[groups], main.unedited.images[groups], *(result.edits[groups] for result in results.values())]
     photos = {group: setting.photos.images[group] for group in groups}

@@ -1,4 +1,4 @@
-"""What all rows of an evaluation share, and a pipeline with its photos encoded once."""
+"""What all rows of an evaluation share, and a row's networks with the photos encoded once."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from textedit_core.evaluation.drift import other_traits
 from textedit_core.evaluation.ground_truth import GroundTruth
 from textedit_core.evaluation.measures import Measures, Question
 from textedit_core.evaluation.panel import BATCH, Judges, Recogniser, Shown, as_float, as_shown, show
-from textedit_core.evaluation.pipelines import Pipeline
 from textedit_core.evaluation.verdicts import VERDICTS
+from textedit_core.face_networks import FaceNetworks
 
 Tell = Callable[[str], None]
 
@@ -47,9 +47,9 @@ class Setting:
         """C, the side of all pictures in pixels: what the encoder takes."""
         return self.checkpoint.config.pixel.size
 
-    def draw(self, pipeline: Pipeline, w_plus: Tensor) -> Shown:
+    def draw(self, networks: FaceNetworks, w_plus: Tensor) -> Shown:
         """Decodes w_plus [N,L,D] and has the pictures judged."""
-        drawn = [as_shown(pipeline.decode(part), self.size) for part in w_plus.split(BATCH)]
+        drawn = [as_shown(networks.decode(part), self.size) for part in w_plus.split(BATCH)]
         return show(self.judges, torch.cat(drawn), self.recogniser)
 
     def question(self, prompt: str) -> Question:
@@ -64,23 +64,23 @@ class Setting:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A pipeline with the photos of the `chosen` groups encoded and reconstructed."""
+    """The networks of a row, with the photos of the `chosen` groups encoded and reconstructed."""
 
-    pipeline: Pipeline
+    networks: FaceNetworks
     chosen: Sequence[int]
     w_plus: Tensor
     unedited: Shown
 
 
-def prepare(setting: Setting, pipeline: Pipeline, chosen: Sequence[int]) -> Prepared:
+def prepare(setting: Setting, networks: FaceNetworks, chosen: Sequence[int]) -> Prepared:
     """Encodes and reconstructs the source photos of the chosen groups."""
-    w_plus = encode(pipeline, setting.truth.sources[list(chosen)])
-    return Prepared(pipeline, chosen, w_plus, setting.draw(pipeline, w_plus))
+    w_plus = encode(networks, setting.truth.sources[list(chosen)])
+    return Prepared(networks, chosen, w_plus, setting.draw(networks, w_plus))
 
 
-def encode(pipeline: Pipeline, images: Tensor) -> Tensor:
+def encode(networks: FaceNetworks, images: Tensor) -> Tensor:
     """w_plus [N,L,D] of pictures uint8 [N,3,C,C]."""
-    return torch.cat([pipeline.encode(as_float(part)) for part in images.split(BATCH)])
+    return torch.cat([networks.encode(as_float(part)) for part in images.split(BATCH)])
 
 
 class TextMatcher:

@@ -10,10 +10,10 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from textedit_core.checkpoints.networks import FP32
 from textedit_core.evaluation.curves import line_chart
 from textedit_core.evaluation.judge_card import in_words, judge_figure
 from textedit_core.evaluation.pictures import STRIP_FACES, Pictures, PromptPictures, to_image
-from textedit_core.evaluation.pipelines import FP32, GROUND_TRUTH, NO_EDIT
 from textedit_core.evaluation.report import (
     PROMPT_COLUMNS,
     RECONSTRUCTION_COLUMNS,
@@ -25,6 +25,7 @@ from textedit_core.evaluation.report import (
     minus_fp32,
     present_columns,
 )
+from textedit_core.evaluation.rows import GROUND_TRUTH, NO_EDIT
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.synthetic.shards import write_atomically
 
@@ -66,7 +67,7 @@ def write_sheet(report: dict[str, Any], pictures: Pictures, path: Path) -> None:
         [
             _header(report),
             f"<section><h2>How to read this</h2><ul>{''.join(f'<li>{line}</li>' for line in _READING)}</ul></section>",
-            f"<section><h2>Reconstruction</h2>{_table('pipeline', report['reconstruction'], RECONSTRUCTION_COLUMNS)}"
+            f"<section><h2>Reconstruction</h2>{_table('row', report['reconstruction'], RECONSTRUCTION_COLUMNS)}"
             f"{_faces({'photo': pictures.photos, **pictures.reconstructions})}</section>",
             *(_prompt(name, block, report, pictures) for name, block in report["prompts"].items()),
             _photograph(report["out_of_domain"], pictures),

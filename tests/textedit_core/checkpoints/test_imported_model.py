@@ -78,23 +78,22 @@ def test_parts_open_and_give_the_numbers_of_their_files(imported: Checkpoint) ->
 
 
 def test_photo_is_edited_by_imported_editors(imported: Checkpoint) -> None:
-    editor = FaceEditor(imported)
-    editor.set_photo(Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8)))
-    plain = np.asarray(editor.reconstruct_crop())
-    assert all((np.asarray(editor.edit_crop(prompt)) != plain).any() for prompt in ("angry", "old"))
-    assert (np.asarray(editor.edit_crop("angry", 0.0)) == plain).all()
+    photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 40, 3), dtype=np.uint8))
+    session = FaceEditor.open(imported.directory).photo(photo)
+    plain = np.asarray(session.reconstruct_crop())
+    assert all((np.asarray(session.edit_crop({prompt: None})) != plain).any() for prompt in ("angry", "old"))
+    assert (np.asarray(session.edit_crop({"angry": 0.0})) == plain).all()
 
 
 def test_photo_is_cut_out_as_the_encoder_was_trained(imported: Checkpoint) -> None:
     photo = Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), dtype=np.uint8))
     landmarks = [[80, 90], [120, 90], [100, 110], [88, 130], [112, 130]]
-    editor = FaceEditor(imported)
-    editor.set_photo(photo, landmarks)
+    session = FaceEditor.open(imported.directory).photo(photo, landmarks)
     crop, _ = crop_face(photo, landmarks, 32, FFHQ_CROP)
     with torch.inference_mode():
         w_plus = imported.load_encoder()(imported.config.pixel.to_tensor(crop))
         expected = imported.config.pixel.to_uint8(imported.load_decoder()(w_plus))[0].permute(1, 2, 0)
-    assert (np.asarray(editor.reconstruct_crop()) == expected.numpy()).all()
+    assert (np.asarray(session.reconstruct_crop()) == expected.numpy()).all()
 
 
 def test_editor_is_trained_on_imported_networks(imported: Checkpoint, tmp_path: Path) -> None:

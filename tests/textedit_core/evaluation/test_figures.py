@@ -16,7 +16,7 @@ from textedit_core.evaluation.drift import change, other_traits, unchanged
 from textedit_core.evaluation.ground_truth import load_groups, spread
 from textedit_core.evaluation.judge_card import in_words, judge_figure
 from textedit_core.evaluation.panel import background_drift, psnr_db
-from textedit_core.evaluation.pipelines import mean_directions
+from textedit_core.evaluation.rows import mean_directions
 from textedit_core.evaluation.strength import monotone, spearman
 from textedit_core.evaluation.verdicts import VERDICTS
 from textedit_core.synthetic.attributes import HAIR_COLORS, STYLES

@@ -16,11 +16,12 @@ import torch
 from PIL import Image
 
 from tests.textedit_core.evaluation.known_faces import NoiseGroups
+from textedit_core import open_networks
+from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError, UserError
-from textedit_core.evaluation import EvaluateRequest, evaluate_with, format_report, pipelines, write_sheet
+from textedit_core.evaluation import EvaluateRequest, evaluate_with, format_report, write_sheet
 from textedit_core.evaluation.pictures import Pictures, save_contact_sheet
-from textedit_core.evaluation.pipelines import CheckpointPipeline
 
 
 def _request(checkpoint: Checkpoint, **changes: Any) -> EvaluateRequest:
@@ -72,8 +73,8 @@ def test_a_changed_label_is_no_drift(untrained_report: dict[str, Any]) -> None:
 
 def test_reconstruction_psnr_is_that_of_the_eight_bit_pictures(tiny_checkpoint: Checkpoint, groups: Any, judges: Any) -> None:
     photos = torch.from_numpy(np.stack([groups[i].source.image for i in range(16)])).permute(0, 3, 1, 2)
-    pipeline, pixels = CheckpointPipeline(tiny_checkpoint), tiny_checkpoint.config.pixel
-    drawn = pixels.to_uint8(pipeline.decode(pipeline.encode(pixels.from_uint8(photos))))
+    networks, pixels = CheckpointNetworks(tiny_checkpoint), tiny_checkpoint.config.pixel
+    drawn = pixels.to_uint8(networks.decode(networks.encode(pixels.from_uint8(photos))))
     # 10 log10(255^2 / MSE) per picture, then averaged.
     error = (drawn.double() - photos.double()).square().mean((1, 2, 3))
     expected = float((10 * torch.log10(255.0**2 / error)).mean())
@@ -124,8 +125,8 @@ def test_contact_sheet_begins_with_the_photos(untrained: tuple[Any, Pictures], g
 
 
 def _bundle(checkpoint: Checkpoint, **changes: Any) -> SimpleNamespace:
-    """A pipeline as an entry point gives it: the checkpoint itself under another name."""
-    inner = CheckpointPipeline(checkpoint)
+    """A bundle's networks as an entry point gives them: the checkpoint itself under another name."""
+    inner = CheckpointNetworks(checkpoint)
     own = {"name": "phone int8", "checkpoint_id": inner.checkpoint_id, "prompts": ("smile",), **changes}
     return SimpleNamespace(encode=inner.encode, delta=inner.delta, decode=inner.decode, **own)
 
@@ -134,11 +135,11 @@ def _register(monkeypatch: pytest.MonkeyPatch, *bundles: SimpleNamespace) -> tup
     """Registers bundles, and gives the paths 0, 1, ... that open them."""
 
     @contextlib.contextmanager
-    def open_pipeline(path: Path) -> Iterator[SimpleNamespace]:
+    def opened(path: Path) -> Iterator[SimpleNamespace]:
         yield bundles[int(path.name)]
 
-    entry = SimpleNamespace(load=lambda: open_pipeline)
-    monkeypatch.setattr(pipelines, "entry_points", lambda group, name: [entry])
+    entry = SimpleNamespace(load=lambda: opened)
+    monkeypatch.setattr(open_networks, "entry_points", lambda group, name: [entry])
     return tuple(Path(str(index)) for index in range(len(bundles)))
 
 
@@ -172,8 +173,8 @@ def test_bundles_that_do_not_fit_are_refused(
 def test_bundles_need_the_package_that_runs_them(
     tiny_checkpoint: Checkpoint, groups: Any, judges: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipelines, "entry_points", lambda group, name: [])
-    with pytest.raises(UserError, match="textedit.pipelines"):
+    monkeypatch.setattr(open_networks, "entry_points", lambda group, name: [])
+    with pytest.raises(UserError, match="entry point textedit.networks: bundle"):
         evaluate_with(_request(tiny_checkpoint, bundles=(Path("any"),)), groups, judges)
 
 
