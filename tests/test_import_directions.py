@@ -19,10 +19,11 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 # Core from the bottom to the top; a module imports only what stands on its own step or below.
 CORE_STEPS = (
     {"errors"},
-    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts", "face_networks"},
+    {"pixels", "latents", "config", "alignment", "html_page", "reference_prompts", "face_networks", "photos"},
     {"decoder", "encoder", "e4e_encoder", "editor", "mapper_editor", "perception"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "open_networks", "face_editor"},
+    {"edit_photos", "edit_journal", "photo_batch", "photo_sheet"},
     {"judges"},
     {"evaluation"},
     {"release"},

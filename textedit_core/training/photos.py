@@ -17,7 +17,8 @@ from rich.progress import track
 from torch import Tensor
 
 from textedit_core.errors import UserError
-from textedit_core.pixels import PixelSpec, open_photo
+from textedit_core.photos import open_photo
+from textedit_core.pixels import PixelSpec
 from textedit_core.synthetic.splits import split_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -97,7 +98,7 @@ def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:
-    photo = open_photo(path)
+    photo = open_photo(path).image
     if photo.width != photo.height:
         raise UserError(f"{str(path)!r} is {photo.width}x{photo.height}; training needs aligned, square photographs")
     return np.asarray(photo.resize((size, size), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
