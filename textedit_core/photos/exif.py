@@ -8,11 +8,12 @@ import struct
 from PIL import Image, TiffTags
 
 from textedit_core.photos import tiff_block
-from textedit_core.photos.tiff_block import ASCII, BYTE, LONG, RATIONAL, SHORT, Directory, Field, TiffBlock
+from textedit_core.photos.tiff_block import ASCII, BYTE, LONG, RATIONAL, SHORT, UNDEFINED, UTF8, Directory, Field, TiffBlock
 
 PREFIX = b"Exif\0\0"
 ORIENTATION = 0x0112
-_TEXT, _NUMBERS = {ASCII, 129}, {BYTE, SHORT, LONG}
+# Text in bytes and fractions as floating-point numbers are not the standard's, but every reader takes them.
+_TEXT, _NUMBERS, _FRACTIONS = {ASCII, UTF8, BYTE, UNDEFINED}, {BYTE, SHORT, LONG}, {RATIONAL, 11, 12}
 # The text and the numbers of the Exif directory that Pillow's table of TIFF tags does not know, EXIF 2.32 section 4.6.5.
 _EXIF_TEXT = {0x8824, 0x9003, 0x9004, 0x9010, 0x9011, 0x9012, 0x9290, 0x9291, 0x9292, 0xA004, 0xA420, 0xA430, 0xA431}
 _EXIF_TEXT |= {0xA433, 0xA434, 0xA435}
@@ -106,7 +107,7 @@ def _allowed(tag: int) -> set[int]:
     if known == ASCII or tag in _EXIF_TEXT:
         return _TEXT
     if known == RATIONAL or tag in _RATIONALS:
-        return {RATIONAL}
+        return _FRACTIONS
     if known in (SHORT, LONG) or tag in _EXIF_NUMBERS:
         return _NUMBERS
     return set(tiff_block.SIZES)
@@ -177,9 +178,10 @@ def minimal(value: int) -> bytes | None:
 
 def resolution(block: TiffBlock | None) -> tuple[float, float] | None:
     """Pixels per inch [x, y], or None where the block names none."""
-    if block is None or 0x011A not in block.main.fields or 0x011B not in block.main.fields:
+    found = [] if block is None else [block.main.fields.get(tag) for tag in (0x011A, 0x011B)]
+    if block is None or any(value is None or value.kind != RATIONAL for value in found):
         return None
-    pairs = [struct.unpack(f"{block.order}2I", block.main.fields[tag].data[:8]) for tag in (0x011A, 0x011B)]
+    pairs = [struct.unpack(f"{block.order}2I", value.data[:8]) for value in found if value is not None]
     unit = block.main.fields.get(0x0128)
     factor = 2.54 if unit is not None and block.numbers(unit)[:1] == (3,) else 1.0
     return pairs[0][0] / pairs[0][1] * factor, pairs[1][0] / pairs[1][1] * factor

@@ -14,7 +14,7 @@ from textedit_core.photos import exif, xmp
 from textedit_core.photos.compositing import Composite
 from textedit_core.photos.orientation import as_stored, upright
 from textedit_core.photos.photo import Photo
-from textedit_core.photos.reading import in_eight_bits, split_alpha
+from textedit_core.photos.reading import in_eight_bits
 from textedit_core.photos.tiff_block import TiffBlock
 
 
@@ -71,18 +71,15 @@ class Outgoing:
             turned: upright rather than as stored.
         """
         photo, pixels, mode, icc = self.photo, self.change.pixels, self.photo.mode, self.photo.metadata.icc
-        if mode not in modes and not (mode.endswith("A") and mode[:-1] in modes):
-            return self._as_srgb(name, modes, turned)
+        if mode not in modes:
+            return self._as_srgb(name, turned)
         if photo.bit_depth > depth:
             self.notes.append(f"{name} holds {depth} bits a channel; the photo's {photo.bit_depth} are rounded")
             pixels = in_eight_bits(pixels)
-        if mode not in modes:
-            self.notes.append(f"{name} has no transparency; it is laid over white")
-            pixels, mode = _over_white(pixels), mode[:-1]
         return Pixels(_turned(pixels, photo.orientation) if turned else pixels, mode, icc)
 
-    def _as_srgb(self, name: str, modes: tuple[str, ...], turned: bool) -> Pixels:
-        """RGB in sRGB, with the photo's alpha where the format takes it."""
+    def _as_srgb(self, name: str, turned: bool) -> Pixels:
+        """RGB in sRGB, as the edit was seen."""
         photo = self.photo
         if photo.mode == "CMYK":
             self.notes.append(f"{name} has no CMYK; the photo is converted to sRGB")
@@ -90,7 +87,7 @@ class Outgoing:
             self.notes.append(f"the photo's {photo.bit_depth} bits a channel are rounded to 8")
         image = self.edited
         if photo.mode.endswith("A"):
-            self.notes.append(f"{name} has no transparency beside grey; it is laid over white")
+            self.notes.append(f"{name} has no such transparency; it is laid over white")
         if not turned:
             image = as_stored(image, photo.orientation)
         return Pixels(np.asarray(image), "RGB", None)
@@ -107,15 +104,6 @@ class Pixels:
     def image(self) -> Image.Image:
         """The 8-bit pixels as a Pillow image."""
         return Image.fromarray(self.array, self.mode)
-
-
-def _over_white(pixels: NDArray[Any]) -> NDArray[Any]:
-    eight = in_eight_bits(pixels)
-    mode = "LA" if eight.shape[2] == 2 else "RGBA"
-    colours, alpha = split_alpha(eight, mode)
-    assert alpha is not None
-    image = Image.fromarray(colours, mode[:-1])
-    return np.asarray(Image.composite(image, Image.new(image.mode, image.size, "white"), Image.fromarray(alpha)))
 
 
 def _turned(pixels: NDArray[Any], orientation: int) -> NDArray[Any]:

@@ -13,7 +13,6 @@ _NOT_KEPT = {b"IHDR", b"PLTE", b"IDAT", b"IEND", b"tRNS", b"hIST", b"bKGD", b"sB
 _COLOUR = {b"iCCP", b"sRGB", b"gAMA", b"cHRM", b"cICP", b"mDCV", b"cLLI", b"pHYs"}
 _TEXTS = {b"tEXt", b"zTXt", b"iTXt"}
 _CARRIED = (_XMP_KEYWORD, b"Raw profile type exif", b"Raw profile type APP1", b"Raw profile type xmp")
-_BEFORE_PIXELS = _COLOUR | {b"sPLT"}
 
 Chunk = tuple[bytes, bytes]
 
@@ -68,15 +67,15 @@ def assemble(pixels: bytes, others: list[Chunk], exif_block: bytes | None, packe
         packet: XMP, UTF-8.
     """
     own = split(pixels)
-    early = [chunk for chunk in others if chunk[0] in _BEFORE_PIXELS]
-    late = [chunk for chunk in others if chunk[0] not in _BEFORE_PIXELS]
+    said = list(others)
     if packet:
-        early.append((b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + packet))
+        said.append((b"iTXt", _XMP_KEYWORD + b"\0\0\0\0\0" + packet))
     if exif_block:
-        early.append((b"eXIf", exif_block))
+        said.append((b"eXIf", exif_block))
     header = [chunk for chunk in own if chunk[0] == b"IHDR"]
     data = [chunk for chunk in own if chunk[0] == b"IDAT"]
-    return join([*header, *early, *data, *late, (b"IEND", b"")])
+    # Colour has to stand before the pixels; what else is said is found sooner there.
+    return join([*header, *said, *data, (b"IEND", b"")])
 
 
 def profile_chunk(icc: bytes) -> Chunk:

@@ -138,7 +138,7 @@ def test_srgb_profiles_move_nothing() -> None:
     ("kind", "suffix", "form", "note"),
     [
         ("cmyk.tif", ".png", ("RGB", 8), "PNG has no CMYK; the photo is converted to sRGB"),
-        ("alpha.png", ".jpg", ("RGB", 8), "JPEG has no transparency; it is laid over white"),
+        ("alpha.png", ".jpg", ("RGB", 8), "JPEG has no such transparency; it is laid over white"),
         ("rgb16.png", ".jpg", ("RGB", 8), "JPEG holds 8 bits a channel; the photo's 16 are rounded"),
         ("rgb16.tif", ".png", ("RGB", 16), None),
         ("turned.png", ".tif", ("RGB", 8), None),

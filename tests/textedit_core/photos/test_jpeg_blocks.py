@@ -39,19 +39,21 @@ def test_blocks_outside_the_edit_keep_their_coefficients(tmp_path: Path, mode: s
     wanted = edited(photo.image)
     assert save_photo(photo, wanted, out) == []
     before, after = _coefficients(source), _coefficients(out)
+    assert (before[0] != after[0]).any()
     for old, new in zip(before, after, strict=True):
         changed = np.argwhere((old != new).any((-1, -2)))
         step_y, step_x = (8 * -(-size // (8 * count)) for size, count in zip(SIZE[::-1], old.shape[:2], strict=True))
         # A block covers 8 or, where chroma is halved, 16 pixels.
         for y, x in changed:
             assert BOX[0] // step_x <= x <= (BOX[2] - 1) // step_x and BOX[1] // step_y <= y <= (BOX[3] - 1) // step_y
-        assert len(changed)
     with Image.open(source) as old_file, Image.open(out) as new_file:
         assert new_file.mode == mode and new_file.quantization == old_file.quantization
         assert bool(new_file.info.get("progressive")) == bool(options.get("progressive"))
-    inside = np.asarray(open_photo(out).image, np.float64)[BOX[1] + 4 : BOX[3] - 4, BOX[0] + 4 : BOX[2] - 4]
+    within = np.s_[BOX[1] + 4 : BOX[3] - 4, BOX[0] + 4 : BOX[2] - 4]
+    inside = np.asarray(open_photo(out).image, np.float64)[within]
+    possible = wanted.convert("L").convert("RGB") if mode == "L" else wanted
     # Flat colour needs few coefficients: the tables' rounding, half of a step of 1 to 10 levels, remains.
-    assert np.abs(inside - np.asarray(wanted, np.float64)[BOX[1] + 4 : BOX[3] - 4, BOX[0] + 4 : BOX[2] - 4]).mean() < 6
+    assert np.abs(inside - np.asarray(possible, np.float64)[within]).mean() < 6
 
 
 def test_an_edit_that_changes_nothing_changes_no_pixel(tmp_path: Path) -> None:
