@@ -73,7 +73,7 @@ def test_the_sheet_has_a_row_per_photo_and_a_column_per_prompt(tmp_path: Path, t
         # Three squares of 256 pixels; a strip of 24 above them and one under each row.
         assert drawn.size == (3 * 256, 24 + 2 * (256 + 24))
         assert drawn.getpixel((128, 24 + 128)) == pytest.approx((200, 120, 90), abs=3)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["in", "sheet.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint", "in", "sheet.png"]
 
 
 @pytest.mark.parametrize(
