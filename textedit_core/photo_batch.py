@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 from numpy.typing import ArrayLike
 from PIL import Image
+from rich.console import Console
 from rich.progress import track
 
 from textedit_core.edit_journal import EditJournal
@@ -108,7 +109,7 @@ class _Run:
         self._outcome = Outcome()
 
     def all(self) -> Outcome:
-        for path in track(self._batch.photos, "editing", console=_console()):
+        for path in track(self._batch.photos, "editing", console=Console(stderr=True)):
             try:
                 self._one(path)
             except TexteditError as error:
@@ -158,15 +159,9 @@ class _Run:
     def _settings(self, prompt: str) -> str:
         """A digest of all that decides what a result looks like, beside its photo."""
         batch = self._batch
-        landmarks = None if batch.landmarks is None else [[float(value) for value in point] for point in _points(batch.landmarks)]
+        landmarks = None if batch.landmarks is None else np.asarray(batch.landmarks, np.float64).tolist()
         deciding = (self._networks.name, self._networks.checkpoint_id, prompt, self._strengths[prompt])
         return sha256_of(repr((*deciding, batch.strip_metadata, batch.mark, landmarks)).encode())
-
-
-def _points(landmarks: ArrayLike) -> Any:
-    import numpy as np
-
-    return np.asarray(landmarks, np.float64)
 
 
 def _crop(edited: Image.Image, session: EditSession) -> Image.Image:
@@ -201,9 +196,3 @@ def _targets(batch: Batch) -> dict[tuple[Path, str], Path]:
     except OSError as error:
         raise UserError(f"cannot make the folder {str(batch.out)!r}: {error.strerror or error}") from None
     return targets
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console(stderr=True)

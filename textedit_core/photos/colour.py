@@ -33,7 +33,7 @@ class ColourSpace:
     def to_srgb(self, image: Image.Image) -> Image.Image:
         """Converts 8-bit pixels of this space to sRGB."""
         if self.is_srgb or self._icc is None:
-            return _plain(image) if self.mode == "CMYK" else image.convert("RGB")
+            return image.convert("RGB")
         converted = ImageCms.applyTransform(image, _to_srgb(self.mode, self._icc))
         assert converted is not None
         return converted
@@ -66,10 +66,6 @@ def _can_be_read(mode: str, icc: bytes) -> bool:
     except (OSError, ImageCms.PyCMSError):
         return False
     return True
-
-
-def _plain(image: Image.Image) -> Image.Image:
-    return image.convert("RGB")
 
 
 @functools.lru_cache(maxsize=8)

@@ -48,6 +48,8 @@ def read(data: bytes | None) -> tuple[TiffBlock | None, list[str]]:
             if directory is not None:
                 dropped += _drop_damaged(directory)
         dropped += _drop_refused(block)
+        # A preview of the whole picture that would show the face as it was.
+        block.main.blobs.clear()
         if block.thumbnail is not None and tiff_block.THUMBNAIL_OFFSET not in block.thumbnail.blobs:
             block.thumbnail = None
     return block, dropped
@@ -169,11 +171,6 @@ def serialise(block: TiffBlock | None) -> bytes | None:
     if block is None or not (block.main.fields or block.main.children):
         return None
     return tiff_block.serialise(block)
-
-
-def minimal(value: int) -> bytes | None:
-    """A block that holds an orientation and nothing else; None for the upright one."""
-    return serialise(with_orientation(None, value))
 
 
 def resolution(block: TiffBlock | None) -> tuple[float, float] | None:
