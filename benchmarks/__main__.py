@@ -21,6 +21,7 @@ from benchmarks.request import (
     PeersRequest,
     RenderRequest,
     ReportRequest,
+    TemplatesRequest,
     TrainSpeedRequest,
     UpsamplingRequest,
 )
@@ -87,6 +88,12 @@ COMMANDS = {
             "sizes": "sides in pixels of StyleGAN2 with random weights (default: none)",
             "parity_faces": "held-out faces to measure on",
         },
+    ),
+    "templates": Command(
+        "templates",
+        TemplatesRequest,
+        "processor seconds that filling editors in saves an export",
+        {**_CHECKPOINT, "target": "a target's name or all", "rounds": "how often each way is timed"},
     ),
     "latency": Command(
         "latency", LatencyRequest, "each network of a bundle in its runtime, against PyTorch", {**_BUNDLE, **_CHECKPOINT, **_RUNTIME_COUNTS}

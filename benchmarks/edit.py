@@ -41,12 +41,13 @@ def measure(request: EditRequest) -> Document:
         UsageError: a count is below one, no such prompt or preset, or the bundle's target has no runtime here.
         UserError: the bundle is damaged.
     """
+    from export.backends import backend_of
     from export.bundle import open_bundle
 
     require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup, processes=request.processes)
     with open_bundle(request.bundle) as bundle, tempfile.TemporaryDirectory(prefix="textedit-edit-") as scratch:
         manifest = bundle.manifest
-        require_runtime(manifest.made_for.label)
+        require_runtime(backend_of(manifest).label)
         prompt = request.prompt or manifest.prompts[0].id
         own = bundle_files(bundle, prompt)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]}
@@ -116,13 +117,14 @@ def trivial_program(target: str, scratch: Path) -> tuple[Path, GraphSpec]:
     import torch
     from torch import nn
 
+    from export.backends import onnx
+    from export.backends.backend import Job
     from export.graphs import GraphSpec, TensorSpec
-    from export.lowering import onnx_backend
 
     spec = GraphSpec("trivial", TensorSpec("x", (1, 1, 8, 8)), TensorSpec("y", (1, 1, 8, 8)))
     path, value, layer = scratch / f"trivial.{target}", torch.zeros(spec.input.shape), nn.Conv2d(1, 1, 1).eval()
     if target == "onnx":
-        onnx_backend.lower(layer, spec, "fp32", [value], path)
+        onnx.lower(layer, Job(spec, "fp32", (value,)), path)
     else:
         lower_for_executorch(layer, value, path)
     return path, spec

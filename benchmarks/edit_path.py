@@ -62,8 +62,8 @@ def random_int8_files(preset_name: str, scratch: Path) -> EditFiles:
     from export.graphs import DECODER, ENCODER, editor_part, graph_spec
     from textedit_core.config import preset
     from textedit_core.decoder import build_decoder
-    from textedit_core.e4e_encoder import build_encoder
-    from textedit_core.mapper_editor import build_editor
+    from textedit_core.editor import build_editor
+    from textedit_core.encoder import build_encoder
 
     config = preset(preset_name)
     torch.manual_seed(0)

@@ -11,7 +11,7 @@ from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
     from textedit_core.checkpoints.store import Checkpoint
-    from textedit_core.config import Prompt
+    from textedit_core.prompts import Prompt
 
 # How far the weights of a varied editor lie from the original's, relative to each.
 _VARIATION = 0.01
@@ -63,10 +63,11 @@ def random_model(side: int, faces_from: Path, folder: Path) -> Path:
     import torch
 
     from textedit_core.checkpoints.store import write_index, write_part
-    from textedit_core.config import Prompt, stylegan2
+    from textedit_core.config import stylegan2
     from textedit_core.decoder import build_decoder
-    from textedit_core.e4e_encoder import build_encoder
-    from textedit_core.mapper_editor import build_editor
+    from textedit_core.editor import build_editor
+    from textedit_core.encoder import build_encoder
+    from textedit_core.prompts import Prompt
 
     config = stylegan2(side)
     torch.manual_seed(0)

@@ -12,12 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from benchmarks.request import ForeignFilesRequest
-from textedit_core.config import DecoderConfig, EditorConfig, EncoderConfig, MappingConfig, stylegan2
+from textedit_core.config import stylegan2
 from textedit_core.decoder import MappingNetwork, StyleGAN2Decoder
+from textedit_core.decoder.config import DecoderConfig, MappingConfig
 from textedit_core.decoder.layers import StyledConv, ToRGB, fir_kernel
-from textedit_core.e4e_encoder import PyramidEncoder
+from textedit_core.editor import LevelsMapper
+from textedit_core.editor.config import EditorConfig
+from textedit_core.encoder import PyramidEncoder
+from textedit_core.encoder.config import EncoderConfig
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import LevelsMapper
 
 State = dict[str, Tensor]
 GENERATOR, ENCODER, MAPPER = "generator.pt", "encoder.pt", "mapper.pt"

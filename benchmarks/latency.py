@@ -33,6 +33,7 @@ def measure(request: LatencyRequest) -> Document:
     """
     import torch
 
+    from export.backends import backend_of
     from export.bundle import open_bundle
     from textedit_core.checkpoints.store import open_checkpoint
 
@@ -40,11 +41,11 @@ def measure(request: LatencyRequest) -> Document:
     checkpoint = open_checkpoint(request.checkpoint)
     with open_bundle(request.bundle) as bundle, torch_threads(request.threads), torch.inference_mode():
         manifest = bundle.manifest
-        require_runtime(manifest.made_for.label)
+        backend = require_runtime(backend_of(manifest).label)
         _require_match(bundle, checkpoint)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": checkpoint.checkpoint_id}
         settings = {"threads": request.threads, "rounds": request.rounds, "warmup": request.warmup}
-        recorder = Recorder("latency", subject, settings, ("torch", manifest.made_for.package))
+        recorder = Recorder("latency", subject, settings, ("torch", backend.package))
         for case in manifest.golden:
             _record_part(recorder, bundle, checkpoint, case.part, request)
     return recorder.finish()
@@ -57,12 +58,13 @@ def _require_match(bundle: Bundle, checkpoint: Checkpoint) -> None:
 
 
 def _record_part(recorder: Recorder, bundle: Bundle, checkpoint: Checkpoint, part: str, request: LatencyRequest) -> None:
+    from export.backends import backend_of
     from export.golden import read_input
 
     case = next(case for case in bundle.manifest.golden if case.part == part)
     value = read_input(bundle.root, bundle.manifest, case)
     entry = bundle.manifest.part(part)
-    run = open_network(bundle.manifest.made_for.label, bundle.file(entry.file), bundle.manifest.spec(part), request.threads)
+    run = open_network(backend_of(bundle.manifest).label, bundle.file(entry.file), bundle.manifest.spec(part), request.threads)
     forms = {"runtime": stopwatch(run, value), "PyTorch": stopwatch(_network(checkpoint, part), value)}
     for form, samples in interleaved_times(forms, request.rounds, request.warmup).items():
         precision = entry.precision if form == "runtime" else "fp32"

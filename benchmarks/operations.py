@@ -31,14 +31,16 @@ def measure(request: OperationsRequest) -> Document:
         UsageError: a count is below one, or the bundle is not of target android.
         UserError: the bundle is damaged or has no such part.
     """
+    from export.backends import backend_of, xnnpack
     from export.bundle import open_bundle
     from export.golden import read_input
 
     require_counts(threads=request.threads, rounds=request.rounds, warmup=request.warmup)
     with open_bundle(request.bundle) as bundle:
         manifest = bundle.manifest
-        if manifest.made_for.label != "android":
-            raise UsageError(f"target {manifest.made_for.label} is not traced; give a bundle of target android")
+        backend = backend_of(manifest)
+        if backend is not xnnpack.BACKEND:
+            raise UsageError(f"target {backend.label} is not traced; give a bundle of target {xnnpack.BACKEND.label}")
         entry = manifest.part(request.part)
         case = next(case for case in manifest.golden if case.part == request.part)
         subject = {"model": manifest.name, "bundle_target": manifest.target, "checkpoint_id": manifest.provenance["checkpoint_id"]}

@@ -118,13 +118,18 @@ def _runs(recorder: Recorder, makers: Mapping[str, Callable[[], Run]], request: 
             continue
         try:
             runs[form] = make()
-        except Exception as error:  # noqa: BLE001 - a peer that does not work here is a result, not a failure
+        except Exception as error:
+            # A peer that does not work here is a result, not a failure.
             recorder.lack(form, f"{type(error).__name__}: {' '.join(str(error).split())[:200]}")
     return runs
 
 
 def _makers(subject: Subject, threads: int, scratch: Path) -> dict[str, Callable[[], Run]]:
-    from export.lowering.static_int8 import quantize
+    from torch import fx
+
+    from export.backends import onnx as onnx_backend
+    from export.backends.backend import Job
+    from export.backends.static_int8 import quantize
 
     value = subject.value
 
@@ -137,9 +142,9 @@ def _makers(subject: Subject, threads: int, scratch: Path) -> dict[str, Callable
         return open_network("android", scratch / f"{precision}.pte", subject.spec, threads)
 
     def onnx(module: nn.Module, precision: str, name: str) -> Run:
-        from export.lowering import onnx_backend
-
-        onnx_backend.lower(module, subject.spec, precision, [value], scratch / f"{name}.onnx")
+        job = Job(subject.spec, precision, (value,))
+        formed = onnx_backend.BACKEND.form(module, job) if isinstance(module, fx.GraphModule) else module
+        onnx_backend.lower(formed, job, scratch / f"{name}.onnx")
         return open_network("onnx", scratch / f"{name}.onnx", subject.spec, threads)
 
     return {
@@ -183,7 +188,7 @@ def compiled_int8(module: nn.Module, value: Tensor) -> Run:
         get_default_x86_inductor_quantization_config,
     )
 
-    from export.lowering.static_int8 import quiet
+    from export.quiet import quiet
 
     quantizer = X86InductorQuantizer().set_global(get_default_x86_inductor_quantization_config())
     with quiet():

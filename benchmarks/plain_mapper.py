@@ -13,8 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from textedit_core.config import EditorConfig
 from textedit_core.editor import PromptEditor
+from textedit_core.editor.config import EditorConfig
 from textedit_core.training.editor_networks import FrozenNetworks
 
 ENLARGED = 7

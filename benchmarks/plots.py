@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.results import spread
 from benchmarks.tables import factor_and_name
+from textedit_core.atomic import replacing_file
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,13 +47,9 @@ def write_plot(entries: Entries, path: Path) -> None:
     axes.grid(alpha=0.3)
     if len(entries) > 1 or curves:
         axes.legend(fontsize="small")
-    scratch = path.with_name(f".{path.name}.writing")
-    try:
+    with replacing_file(path) as draft:
         # No version of the library in the file: the same results give the same bytes.
-        figure.savefig(scratch, format="png", dpi=120, metadata={"Software": None})
-        os.replace(scratch, path)
-    except OSError as error:
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror}") from None
+        figure.savefig(draft, format="png", dpi=120, metadata={"Software": None})
 
 
 def _bars(axes: Axes, entries: Entries) -> None:

@@ -42,7 +42,7 @@ def write_report(request: ReportRequest) -> Path:
         write_plot(entries, request.out / name)
 
     # The page last: where it stands, its plots do.
-    write_text(markdown(documents, plot), request.out / PAGE)
+    write_text(request.out / PAGE, markdown(documents, plot))
     return request.out / PAGE
 
 

@@ -176,6 +176,21 @@ class ExportSpeedRequest:
 
 
 @dataclass(frozen=True)
+class TemplatesRequest:
+    """Editors lowered with and without templates.
+
+    Attributes:
+        checkpoint: whose editors; None is the embedded reference.
+        target: a target's name or `all`.
+        rounds: how often each way is timed.
+    """
+
+    checkpoint: Path | None = None
+    target: str = "all"
+    rounds: int = 2
+
+
+@dataclass(frozen=True)
 class ReportRequest:
     """Results to be laid side by side.
 

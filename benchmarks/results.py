@@ -14,6 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from textedit_core.atomic import write_text
 from textedit_core.errors import UsageError, UserError
 
 SCHEMA_PATH = Path(__file__).with_name("result.schema.json")
@@ -204,24 +205,10 @@ def read_document(path: Path) -> Document:
     return document
 
 
-def write_text(text: str, path: Path) -> None:
-    """Writes a text file, atomically.
-
-    Raises:
-        UserError: the folder cannot be written.
-    """
-    scratch = path.with_name(f".{path.name}.writing")
-    try:
-        scratch.write_text(text, "utf8")
-        os.replace(scratch, path)
-    except OSError as error:
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror}") from None
-
-
 def write_document(document: Document, path: Path) -> None:
     """Writes a result as JSON, atomically.
 
     Raises:
         UserError: the folder cannot be written.
     """
-    write_text(json.dumps(document, indent=1) + "\n", path)
+    write_text(path, json.dumps(document, indent=1) + "\n")

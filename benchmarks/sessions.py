@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.backends import BACKENDS
+from export.backends.backend import Backend, Job, Runner
 from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
@@ -13,47 +14,29 @@ if TYPE_CHECKING:
 
     from export.graphs import GraphSpec
 
-Runner = Callable[["Tensor"], "Tensor"]
 
-
-def require_runtime(target: str) -> None:
-    """Refuses a bundle's target that nothing here runs.
+def require_runtime(label: str) -> Backend:
+    """The backend of this label, whose runtime itself runs here.
 
     Raises:
-        UsageError: it is neither android nor onnx.
+        UsageError: nothing here runs it, or what does is no runtime.
     """
-    if target not in ("android", "onnx"):
-        raise UsageError(f"target {target} has no runtime on this machine; give a bundle of target android or onnx")
+    timed = {backend.label: backend for backend in BACKENDS if backend.load is not None and backend.real_time}
+    if label not in timed:
+        raise UsageError(f"target {label} has no runtime on this machine; give a bundle of target {' or '.join(timed)}")
+    return timed[label]
 
 
-def open_network(target: str, path: Path, spec: GraphSpec, threads: int) -> Runner:
-    """Loads a network of target android or onnx.
-
-    ExecuTorch has one pool of threads per process, and a loaded program keeps pointing at it: a process must stay with one count.
+def open_network(label: str, path: Path, spec: GraphSpec, threads: int) -> Runner:
+    """Loads a network in the runtime of a target.
 
     Raises:
+        UsageError: nothing here runs it.
         UserError: the runtime refuses the file.
     """
-    if target == "onnx":
-        return _open_onnx(path, spec, threads)
-    from executorch.extension.pybindings.portable_lib import _threadpool_get_thread_count, _unsafe_reset_threadpool
-
-    from export import runtimes
-
-    if _threadpool_get_thread_count() != threads:
-        _unsafe_reset_threadpool(threads)
-    return runtimes.load(target, path, spec)
-
-
-def _open_onnx(path: Path, spec: GraphSpec, threads: int) -> Runner:
-    import onnxruntime
-    import torch
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    return lambda value: torch.from_numpy(session.run([spec.output.name], {spec.input.name: value.numpy()})[0])
+    load = require_runtime(label).load
+    assert load is not None
+    return load(path, spec, threads)
 
 
 def lower_for_executorch(module: nn.Module, value: Tensor, path: Path) -> None:
@@ -61,7 +44,8 @@ def lower_for_executorch(module: nn.Module, value: Tensor, path: Path) -> None:
     from executorch.backends.xnnpack.partition.xnnpack_partitioner import XnnpackPartitioner
     from executorch.exir import to_edge_transform_and_lower
 
-    from export.lowering.static_int8 import bare_trace, quiet
+    from export.backends.static_int8 import bare_trace
+    from export.quiet import quiet
 
     with quiet():
         edge = to_edge_transform_and_lower(bare_trace(module, value), partitioner=[XnnpackPartitioner()])
@@ -81,8 +65,14 @@ def lower_folded(graph: fx.GraphModule, value: Tensor, precision: str, path: Pat
     Raises:
         UserError: a convolution or linear layer is not delegated.
     """
-    from export.lowering import executorch_backend
-    from export.lowering.static_int8 import quantize
+    from export.backends import xnnpack
 
-    formed = executorch_backend.xnnpack_form(graph, value, precision)
-    executorch_backend.lower(quantize(formed, [value]) if precision == "int8" else formed, value, path, part)
+    job = network_job(part, value, precision)
+    xnnpack.lower(xnnpack.quantize(xnnpack.form(graph, job), job, ()), job, path)
+
+
+def network_job(part: str, value: Tensor, precision: str) -> Job:
+    """The job of lowering a network that no checkpoint holds: input `x` of the shape of `value`, output `y`."""
+    from export.graphs import GraphSpec, TensorSpec
+
+    return Job(GraphSpec(part, TensorSpec("x", tuple(value.shape)), TensorSpec("y", ())), precision, (value,))

@@ -97,14 +97,15 @@ def _batches(faces: int, batch: int) -> dict[str, Iterator[Tensor]]:
 def _editor_stage(request: TrainSpeedRequest, checkpoint: Checkpoint, faces: SampleFaces, folder: Path) -> EditorStage:
     import torch
 
-    from textedit_core.config import EditorTraining
-    from textedit_core.reference_prompts import EDITOR_RECIPES
+    from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
     from textedit_core.training.editor_stage import EditorStage
 
     torch.manual_seed(0)
     prompt = dataclasses.replace(checkpoint.prompt(request.prompt), id="timed")
     recipe = EDITOR_RECIPES.get(request.prompt, EditorTraining())
-    return EditorStage(prompt, recipe, faces, faces, request.batch, checkpoint, cache=folder)
+    stage = EditorStage(prompt, recipe, faces, faces, request.batch, checkpoint, cache=folder)
+    stage.prepare()
+    return stage
 
 
 def _editor_step(stage: EditorStage, bfloat16: bool) -> Step:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from benchmarks.request import UpsamplingRequest
 from benchmarks.results import Document, Recorder, require_counts
-from benchmarks.sessions import open_network
+from benchmarks.sessions import network_job, open_network, require_runtime
 from benchmarks.timing import Timed, interleaved_times, stopwatch
 
 if TYPE_CHECKING:
@@ -152,14 +152,7 @@ def _runs(inputs: int, outputs: int, side: int, threads: int, scratch: Path) -> 
 
 
 def _opened(graph: fx.GraphModule, value: Tensor, target: str, precision: str, path: Path, threads: int) -> Timed:
-    from export.graphs import GraphSpec, TensorSpec
-    from export.lowering import executorch_backend, onnx_backend
-    from export.lowering.static_int8 import quantize
-
-    spec = GraphSpec("upsampling", TensorSpec("x", tuple(value.shape)), TensorSpec("y", ()))
-    if target == "onnx":
-        onnx_backend.lower(graph, spec, precision, [value], path)
-    else:
-        # Not in XNNPACK's own forms: which those are is the question.
-        executorch_backend.lower(quantize(graph, [value]) if precision == "int8" else graph, value, path, spec.part)
-    return stopwatch(open_network(target, path, spec, threads), value)
+    backend, job = require_runtime(target), network_job("upsampling", value, precision)
+    # Not in the backend's own form: which that should be is the question.
+    backend.lower(backend.quantize(graph, job, ()), job, path)
+    return stopwatch(open_network(target, path, job.spec, threads), value)

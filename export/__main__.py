@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -11,9 +12,10 @@ from pathlib import Path
 from typing import Any
 
 from export import commands
+from export.backends import ALL_TARGETS, BACKENDS, backends_of, target_names
 from export.compute_units import COMPUTE_UNITS
+from export.interrupts import INTERRUPTED, ending_soon
 from export.proof.processors import HOST, PROCESSORS
-from export.targets import ALL_TARGETS, TARGETS, backends
 from textedit_core.errors import TexteditError, UserError
 
 
@@ -29,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _fail(f"{error.filename or 'a file'}: {error.strerror or error}", UserError.exit_code)
     except KeyboardInterrupt:
-        return _fail("interrupted; no unfinished bundle was left behind", 130)
+        return _fail("interrupted; no unfinished bundle was left behind", INTERRUPTED)
     if options.json:
         print(json.dumps(summary, indent=2, sort_keys=True))
     else:
@@ -61,10 +63,9 @@ def _parser(name: str) -> argparse.ArgumentParser:
 
 
 def _export_flags(parser: argparse.ArgumentParser) -> None:
-    every = [target for name in TARGETS for target in backends(name).values()]
-    precisions = "; ".join(f"{target.label}: {', '.join(target.precisions)}" for target in every)
-    parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(TARGETS)} or {ALL_TARGETS}")
-    kinds = "; ".join(f"{name}: {', '.join(backends(name))}" for name in TARGETS)
+    precisions = "; ".join(f"{backend.label}: {', '.join(backend.precisions)}" for backend in BACKENDS)
+    parser.add_argument("--target", required=True, metavar="NAME", help=f"{', '.join(target_names())} or {ALL_TARGETS}")
+    kinds = "; ".join(f"{name}: {', '.join(backends_of(name))}" for name in target_names())
     parser.add_argument("--backend", metavar="B", help=f"what runs the networks on the device; first is the default; {kinds}")
     parser.add_argument("--unproven", action="store_true", help="accept a backend that this machine cannot measure")
     parser.add_argument("--prompts", default="", metavar="A,B,C", help="prompt ids, separated by commas (default: all of the checkpoint)")
@@ -155,4 +156,9 @@ COMMANDS: dict[str, Command] = {
 if __name__ == "__main__":
     # A stop request unwinds like Ctrl-C, so that half-built bundles are removed on the way out.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main())
+    with ending_soon():
+        status = main()
+    if status == INTERRUPTED:
+        # All is tidied up; what libraries do on the way out takes seconds.
+        os._exit(status)
+    sys.exit(status)

@@ -8,24 +8,35 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from export import bundle, golden, manifest, parity
-from export.cost import edits_of, with_edits
+from export.backends import BACKENDS, Backends, backend_of
+from export.cost import COSTS_FILE, edits_of, read_costs, with_edits, write_costs
+from export.describe import prompt_entry, provenance, shared_weights
 from export.graphs import DECODER, ENCODER, TEXT_EDITOR, example_input, graph_spec
-from export.parts import make_part, reference_outputs
-from export.pipeline import ExportRequest, Networks, Plan, Progress, load, part_of, prompt_entry, provenance, trial_of
+from export.networks import Networks, load, trial_of
+from export.pipeline import make_part
+from export.plan import CALIBRATION_FACES, PARITY_FACES, Plan, part_of
+from export.progress import Progress
 from export.raw_tensors import read_tensor
-from export.report import REPORT_FILE, read_costs, write_report
-from export.targets import PARITY_FLOOR_DB
+from export.report import REPORT_FILE, write_report
 from export.vectors import write_vectors
 from export.verification import load_part
 from textedit_core.errors import UserError
+from textedit_core.names import require_prompt_id
 
 if TYPE_CHECKING:
+    from export.backends.backend import Backend, Runner
     from export.cost import Cost
-    from export.runtimes import Runner
     from textedit_core.checkpoints.store import Checkpoint
 
 
-def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Path | None, progress: Progress) -> manifest.Manifest:
+def add_prompt(
+    path: Path,
+    prompt: str,
+    checkpoint: Path | None,
+    signing_key: Path | None,
+    progress: Progress,
+    backends: Backends = BACKENDS,
+) -> manifest.Manifest:
     """Puts one prompt into an existing bundle, which is replaced when all is done.
 
     A prompt with an editor of its own brings that network. One that the text-conditioned editor serves brings its vector, and the network
@@ -37,6 +48,7 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
         checkpoint: checkpoint folder with the bundle's shared networks; None is the embedded reference.
         signing_key: PEM private key; required when the bundle is signed.
         progress: called with target, stage and part.
+        backends: those that the bundle may be for.
 
     Raises:
         UsageError: the checkpoint has no such prompt.
@@ -46,23 +58,21 @@ def add_prompt(path: Path, prompt: str, checkpoint: Path | None, signing_key: Pa
     from textedit_core.checkpoints.store import open_checkpoint
 
     source = open_checkpoint(checkpoint)
-    source.prompt(prompt)
+    source.prompt(require_prompt_id(prompt))
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
-        _require_proof(old)
+        backend = _measurable(old, backends)
         if prompt in {entry.id for entry in old.prompts}:
             raise UserError(f"bundle already has prompt {prompt!r}; take it out first with remove-prompt")
         _require_same_weights(old, source, part_of(source, prompt))
-        request = ExportRequest(old.target, (prompt,), checkpoint)
-        networks = load(source, (prompt,), request)
-        with bundle.staged(path) as root:
-            _copy_kept(opened, root, [entry.path for entry in old.files])
-            return bundle.seal(root, _with_prompt(opened, root, prompt, networks, progress), key)
+        networks = load(source, (prompt,), CALIBRATION_FACES, PARITY_FACES)
+        _copy_kept(opened, root, [entry.path for entry in old.files])
+        return bundle.seal(root, _with_prompt(opened, root, backend, prompt, networks, progress), key)
 
 
-def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest.Manifest:
+def remove_prompt(path: Path, prompt: str, signing_key: Path | None, backends: Backends = BACKENDS) -> manifest.Manifest:
     """Takes one prompt out of a bundle, which is replaced when all is done. Needs no checkpoint.
 
     Raises:
@@ -70,16 +80,15 @@ def remove_prompt(path: Path, prompt: str, signing_key: Path | None) -> manifest
         UserError: the bundle is damaged, or is signed and no key is given.
     """
     key = _signing_key(signing_key)
-    with bundle.open_bundle(_directory(path)) as opened:
+    with bundle.changing(path) as (opened, root):
         old = opened.manifest
         _require_key(old, key)
-        _require_proof(old)
+        backend = _measurable(old, backends)
         shrunk = _without_prompt(old, old.prompt(prompt))
-        with bundle.staged(path) as root:
-            gone = _referred(old) - _referred(shrunk)
-            _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
-            _rewrite_report(opened, root, shrunk, {}, ())
-            return bundle.seal(root, shrunk, key)
+        gone = _referred(old) - _referred(shrunk)
+        _copy_kept(opened, root, [f.path for f in old.files if f.path not in gone])
+        _rewrite_report(opened, root, backend, shrunk, {}, ())
+        return bundle.seal(root, shrunk, key)
 
 
 def _without_prompt(old: manifest.Manifest, entry: manifest.PromptEntry) -> manifest.Manifest:
@@ -105,45 +114,47 @@ def _referred(source: manifest.Manifest) -> set[str]:
     return {f.path for f in source.files if f.path in files or f.path in models or f.path.startswith(packages)}
 
 
-def _with_prompt(opened: bundle.Bundle, root: Path, prompt: str, networks: Networks, progress: Progress) -> manifest.Manifest:
+def _with_prompt(
+    opened: bundle.Bundle, root: Path, backend: Backend, prompt: str, networks: Networks, progress: Progress
+) -> manifest.Manifest:
     old, checkpoint = opened.manifest, networks.checkpoint
-    part, precision = part_of(checkpoint, prompt), old.part(ENCODER).precision
+    part, precision = part_of(checkpoint, prompt), backend.precisions[old.part(ENCODER).precision]
     write_vectors(root, networks.vectors)
     fresh: dict[str, Runner] = {}
     costs: tuple[Cost, ...] = ()
     grown = old
     if part in {entry.part for entry in old.parts}:
         progress(old.target, "verify", f"{part} on {prompt}")
-        _require_shipped(opened, networks, part, precision, "the new prompt's text")
+        _require_shipped(opened, networks, part, backend, "the new prompt's text")
     else:
-        grown, costs, fresh[part] = _with_network(opened, root, part, networks, progress)
+        grown, costs, fresh[part] = _with_network(opened, root, backend, part, networks, progress)
     progress(old.target, "verify", f"{DECODER} on {prompt}")
-    _require_shipped(opened, networks, DECODER, precision, "the new prompt's edits")
-    if precision == "auto":
+    _require_shipped(opened, networks, DECODER, backend, "the new prompt's edits")
+    if precision.float_layers == "searched":
         progress(old.target, "judge", f"{DECODER} on {prompt}")
-        costs = (*costs, *_judged_decoder(opened, networks))
-    weights = {**provenance(checkpoint, part == TEXT_EDITOR)["weights"], **old.provenance["weights"]}
+        costs = (*costs, *_judged_decoder(opened, backend, networks))
+    weights = {**shared_weights(checkpoint, part == TEXT_EDITOR), **old.provenance["weights"]}
     grown = dataclasses.replace(
         grown,
-        prompts=(*old.prompts, prompt_entry(checkpoint, prompt, old.made_for)),
-        provenance={**provenance(checkpoint, False), "weights": weights},
+        prompts=(*old.prompts, prompt_entry(checkpoint, prompt, backend)),
+        provenance={**provenance(checkpoint, False, backend), "weights": weights},
     )
-    _rewrite_report(opened, root, grown, fresh, costs)
+    _rewrite_report(opened, root, backend, grown, fresh, costs)
     return grown
 
 
 def _with_network(
-    opened: bundle.Bundle, root: Path, part: str, networks: Networks, progress: Progress
+    opened: bundle.Bundle, root: Path, backend: Backend, part: str, networks: Networks, progress: Progress
 ) -> tuple[manifest.Manifest, tuple[Cost, ...], Runner]:
     from export.fold import fold
 
     old = opened.manifest
-    target, spec = old.made_for, graph_spec(part, networks.checkpoint.config)
-    progress(target.name, "fold", part)
+    spec = graph_spec(part, networks.checkpoint.config)
+    progress(backend.target, "fold", part)
     graph = fold(networks.modules[part], example_input(spec))
     like = old.part(ENCODER)
     plan = Plan(
-        target,
+        backend,
         like.precision,
         old.name,
         networks.prompts,
@@ -153,23 +164,23 @@ def _with_network(
         compute_units=next((entry.compute_units for entry in old.parts if entry.part not in (ENCODER, DECODER)), None),
         batch_sizes=like.batch_sizes or (1,),
     )
-    entry, cost, runner = make_part(plan, spec, networks, graph, root, progress)
+    made = make_part(plan, spec, networks, graph, root, progress)
     w_plus = read_tensor(opened.file(golden.W_PLUS), old.part(ENCODER).output.shape)
     value = golden.input_value(part, networks.heldout.images[0], w_plus, networks.vectors)
-    case = golden.write_case(root, part, value, runner, PARITY_FLOOR_DB[entry.precision])
-    grown = dataclasses.replace(old, parts=(*old.parts[:-1], entry, old.parts[-1]), golden=(*old.golden, case))
-    return grown, (cost,), runner
+    case = golden.write_case(root, part, value, made.run, plan.kind.floor_db)
+    grown = dataclasses.replace(old, parts=(*old.parts[:-1], made.entry, old.parts[-1]), golden=(*old.golden, case))
+    return grown, (made.cost,), made.run
 
 
-def _require_shipped(opened: bundle.Bundle, networks: Networks, part: str, precision: str, on: str) -> None:
+def _require_shipped(opened: bundle.Bundle, networks: Networks, part: str, backend: Backend, on: str) -> None:
     """A shipped network was calibrated and measured without this prompt, so it has to prove itself on what the prompt makes of faces."""
     inputs = networks.heldout.edited if part == DECODER else networks.heldout.inputs(part)
-    references = reference_outputs(networks.modules[part], inputs)
-    measured = parity.measure(load_part(opened, part), inputs, references, PARITY_FLOOR_DB[precision])
+    floor_db = backend.precisions[opened.manifest.part(ENCODER).precision].floor_db
+    measured = parity.measure(load_part(opened, part, (backend,)), inputs, networks.outputs(part, inputs), floor_db)
     parity.require(f"{part} on {on}", measured)
 
 
-def _judged_decoder(opened: bundle.Bundle, networks: Networks) -> tuple[Cost, ...]:
+def _judged_decoder(opened: bundle.Bundle, backend: Backend, networks: Networks) -> tuple[Cost, ...]:
     """The shipped decoder's cost with the new prompt among its edits; nothing where an older version left no costs.
 
     Raises:
@@ -177,28 +188,34 @@ def _judged_decoder(opened: bundle.Bundle, networks: Networks) -> tuple[Cost, ..
     """
     from export.edit_success import require_edits
 
-    success = trial_of(networks).measure(load_part(opened, DECODER))
+    success = trial_of(networks).measure(load_part(opened, DECODER, (backend,)))
     require_edits(DECODER, success, "Export the bundle again with this prompt, so that its mix suits it")
-    return tuple(with_edits(cost, success) for cost in read_costs(opened) if cost.part == DECODER)
+    return tuple(with_edits(cost, success) for cost in read_costs(opened.root) if cost.part == DECODER)
 
 
 def _rewrite_report(
-    opened: bundle.Bundle, root: Path, changed: manifest.Manifest, fresh: dict[str, Runner], new_costs: tuple[Cost, ...]
+    opened: bundle.Bundle,
+    root: Path,
+    backend: Backend,
+    changed: manifest.Manifest,
+    fresh: dict[str, Runner],
+    new_costs: tuple[Cost, ...],
 ) -> None:
     from export.samples import load_face
     from textedit_core.pixels import PixelSpec
 
-    runners = {part.part: fresh.get(part.part) or load_part(opened, part.part) for part in changed.parts}
+    runners = {part.part: fresh.get(part.part) or load_part(opened, part.part, (backend,)) for part in changed.parts}
     face = load_face(opened.file(golden.INPUT), PixelSpec(**changed.pixels))
-    known = {cost.part: cost for cost in (*read_costs(opened), *new_costs)}
+    known = {cost.part: cost for cost in (*read_costs(opened.root), *new_costs)}
     prompts = {prompt.id for prompt in changed.prompts}
     costs = tuple(edits_of(known[part.part], prompts) for part in changed.parts if part.part in known)
-    write_report(root, changed, costs, [face], runners)
+    write_costs(root, costs)
+    write_report(root, changed, backend, costs, [face], runners)
 
 
 def _copy_kept(opened: bundle.Bundle, root: Path, paths: list[str]) -> None:
     for path in paths:
-        if path == REPORT_FILE:
+        if path in (REPORT_FILE, COSTS_FILE):
             continue
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(opened.file(path), root / path)
@@ -206,7 +223,7 @@ def _copy_kept(opened: bundle.Bundle, root: Path, paths: list[str]) -> None:
 
 def _require_same_weights(old: manifest.Manifest, source: Checkpoint, part: str) -> None:
     wanted = old.provenance.get("weights", {})
-    given = provenance(source, part == TEXT_EDITOR)["weights"]
+    given = shared_weights(source, part == TEXT_EDITOR)
     origin = f"than the bundle, which was made from {old.provenance['checkpoint_id']}; give that one with --checkpoint"
     if any(given[name] != wanted.get(name) for name in (ENCODER, DECODER)):
         raise UserError(f"checkpoint {source.checkpoint_id} has another encoder or decoder {origin}")
@@ -214,9 +231,11 @@ def _require_same_weights(old: manifest.Manifest, source: Checkpoint, part: str)
         raise UserError(f"checkpoint {source.checkpoint_id} has another text-conditioned editor {origin}")
 
 
-def _require_proof(old: manifest.Manifest) -> None:
-    if old.made_for.proof is None:
+def _measurable(old: manifest.Manifest, backends: Backends) -> Backend:
+    backend = backend_of(old, backends)
+    if backend.load is None:
         raise UserError(f"nothing on this machine runs {old.runtime.name} with {old.runtime.backend}; export the bundle anew")
+    return backend
 
 
 def _require_key(old: manifest.Manifest, key: Any | None) -> None:
@@ -228,9 +247,3 @@ def _signing_key(path: Path | None) -> Any | None:
     from export.signing import load_private_key
 
     return None if path is None else load_private_key(path)
-
-
-def _directory(path: Path) -> Path:
-    if path.is_file():
-        raise UserError(f"{str(path)!r} is a zip; unpack it to change its prompts")
-    return path

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import hashlib
-import os
-import shutil
-import stat
 import tempfile
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from export import signing
+from export.bundle_files import check_budget, walk_files
+from export.bundle_zip import extract_stored_zip
 from export.graphs import TEXT_EDITOR
 from export.manifest import (
     MANIFEST_FILE,
@@ -23,17 +20,16 @@ from export.manifest import (
     FileEntry,
     Manifest,
     SignatureEntry,
-    is_safe_path,
     parse,
     serialise,
 )
 from export.vectors import check_vectors
+from textedit_core.atomic import replacing_folder
 from textedit_core.errors import UserError
+from textedit_core.file_lock import sole_writer
+from textedit_core.hashing import sha256_of_file
 
 BUNDLE_SUFFIX = ".textedit"
-# Far above any bundle of phone networks, far below what exhausts a server that receives one.
-MAX_FILES = 4096
-MAX_TOTAL_BYTES = 1024**3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +70,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield path
     elif path.is_file():
         with tempfile.TemporaryDirectory(prefix="textedit-bundle-") as scratch:
-            _extract_stored_zip(path, Path(scratch))
+            extract_stored_zip(path, Path(scratch))
             yield Path(scratch)
     else:
         raise UserError(f"bundle {str(path)!r} does not exist")
@@ -97,7 +93,7 @@ def _checked(root: Path, public_key: str | None) -> Bundle:
     _check_listing(manifest, present)
     _check_references(manifest)
     for entry in manifest.files:
-        if hash_file(root / entry.path) != entry.sha256:
+        if sha256_of_file(root / entry.path) != entry.sha256:
             raise UserError(f"{entry.path} does not match its sha256; the file is damaged or was changed")
     check_vectors(root, manifest)
     return Bundle(root, manifest)
@@ -127,7 +123,7 @@ def _check_signature(root: Path, manifest: Manifest, raw: bytes, present: dict[s
 
 def _check_listing(manifest: Manifest, present: dict[str, int]) -> None:
     listed = {entry.path: entry.bytes for entry in manifest.files}
-    _check_budget(len(listed), sum(listed.values()), MANIFEST_FILE)
+    check_budget(len(listed), sum(listed.values()), MANIFEST_FILE)
     for path, size in listed.items():
         if path not in present:
             raise UserError(f"{path} is missing from the bundle")
@@ -157,47 +153,6 @@ def _check_references(manifest: Manifest) -> None:
             raise UserError(f"{MANIFEST_FILE} has a golden case for {case.part!r} whose files it does not list")
 
 
-def _check_budget(count: int, total: int, source: str) -> None:
-    if count > MAX_FILES or total > MAX_TOTAL_BYTES:
-        raise UserError(f"{source} announces {count} files and {total} bytes; the limits are {MAX_FILES} and {MAX_TOTAL_BYTES}")
-
-
-def walk_files(root: Path) -> dict[str, int]:
-    """Maps each regular file below `root` (POSIX path) to its size in bytes, sorted by path.
-
-    Raises:
-        UserError: a link, socket or other special file lies below `root`, or there are too many files.
-    """
-    found: dict[str, int] = {}
-    for folder, folders, files in os.walk(root):
-        for name in [*folders, *files]:
-            path = Path(folder, name)
-            mode = path.lstat().st_mode
-            relative = path.relative_to(root).as_posix()
-            if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-                raise UserError(f"{relative} is a link or special file; a bundle holds plain files only")
-            if stat.S_ISREG(mode):
-                found[relative] = path.lstat().st_size
-        _check_budget(len(found), sum(found.values()), str(root))
-    return dict(sorted(found.items()))
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file in lower-case hex.
-
-    Raises:
-        UserError: the file cannot be read.
-    """
-    digest = hashlib.sha256()
-    try:
-        with path.open("rb") as stream:
-            for block in iter(lambda: stream.read(1 << 20), b""):
-                digest.update(block)
-    except OSError as error:
-        raise UserError(f"cannot read {str(path)!r}: {error.strerror or error}") from None
-    return digest.hexdigest()
-
-
 def _read(path: Path, name: str) -> bytes:
     try:
         return path.read_bytes()
@@ -205,72 +160,24 @@ def _read(path: Path, name: str) -> bytes:
         raise UserError(f"cannot read {name}: {error.strerror or error}") from None
 
 
-def _extract_stored_zip(archive: Path, root: Path) -> None:
-    try:
-        with zipfile.ZipFile(archive) as bundle:
-            members = [info for info in bundle.infolist() if not info.is_dir()]
-            _check_members(members, archive)
-            for info in members:
-                target = root / info.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                target.write_bytes(bundle.read(info))
-    except (zipfile.BadZipFile, EOFError, NotImplementedError, ValueError) as error:
-        raise UserError(f"{str(archive)!r} is not a readable bundle zip: {error}") from None
-    except OSError as error:
-        raise UserError(f"cannot unpack {str(archive)!r}: {error.strerror or error}") from None
+def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Manifest:
+    """Lists and hashes every file below `root`, writes bundle.json and, with a key, bundle.json.sig.
 
-
-def _check_members(members: list[zipfile.ZipInfo], archive: Path) -> None:
-    names = [info.filename for info in members]
-    if len({name.casefold() for name in names}) != len(names):
-        raise UserError(f"{str(archive)!r} holds a file twice")
-    # Stored members cannot expand: their sum exceeds the archive only when entries overlap or lie about their size.
-    total = sum(info.file_size for info in members)
-    _check_budget(len(members), total, str(archive))
-    if total > archive.stat().st_size:
-        raise UserError(f"{str(archive)!r} announces {total} bytes, more than the archive itself")
-    for info in members:
-        if not is_safe_path(info.filename):
-            raise UserError(f"{str(archive)!r} holds the unsafe path {info.filename!r}")
-        kind = stat.S_IFMT(info.external_attr >> 16)
-        if kind not in (0, stat.S_IFREG) or info.flag_bits & 1:
-            raise UserError(f"{str(archive)!r}: {info.filename} is a link, special or encrypted; a bundle holds plain files only")
-        if info.compress_type != zipfile.ZIP_STORED:
-            raise UserError(f"{str(archive)!r}: {info.filename} is compressed; a bundle zip stores files uncompressed")
-
-
-def write_zip(root: Path, archive: Path, left_out: frozenset[str] = frozenset()) -> None:
-    """Packs a bundle directory as a stored zip with fixed times and modes: the same bundle gives the same bytes.
-
-    Args:
-        root: the bundle.
-        archive: the zip.
-        left_out: paths that the zip does not get, as in an update.
+    Returns:
+        The full manifest.
 
     Raises:
-        UserError: the archive cannot be written.
+        UserError: no reader would take the bundle; nothing is written then.
     """
-    scratch = archive.with_name(f".{archive.name}.tmp")
-    try:
-        with zipfile.ZipFile(scratch, "w", zipfile.ZIP_STORED) as bundle:
-            for path in (path for path in walk_files(root) if path not in left_out):
-                info = zipfile.ZipInfo(path, date_time=(1980, 1, 1, 0, 0, 0))
-                info.external_attr = (stat.S_IFREG | 0o644) << 16
-                bundle.writestr(info, (root / path).read_bytes())
-        os.replace(scratch, archive)
-    except OSError as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"cannot write {str(archive)!r}: {error.strerror or error}") from None
-
-
-def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Manifest:
-    """Lists and hashes every file below `root`, writes bundle.json and, with a key, bundle.json.sig; returns the full manifest."""
     for stale in (MANIFEST_FILE, SIGNATURE_FILE):
         (root / stale).unlink(missing_ok=True)
-    files = tuple(FileEntry(path, size, hash_file(root / path)) for path, size in walk_files(root).items())
+    files = tuple(FileEntry(path, size, sha256_of_file(root / path)) for path, size in walk_files(root).items())
     signer = None if private_key is None else SignatureEntry(signing.public_key_base64(private_key))
     sealed = dataclasses.replace(manifest, files=files, signature=signer)
     raw = serialise(sealed)
+    parse(raw, MANIFEST_FILE)
+    _check_references(sealed)
+    check_vectors(root, sealed)
     (root / MANIFEST_FILE).write_bytes(raw)
     if private_key is not None:
         (root / SIGNATURE_FILE).write_bytes(signing.sign(private_key, raw))
@@ -281,38 +188,29 @@ def seal(root: Path, manifest: Manifest, private_key: Any | None = None) -> Mani
 def staged(final: Path) -> Iterator[Path]:
     """Gives an empty directory beside `final` that takes its place when the block ends well, and vanishes when it does not.
 
-    An existing bundle at `final` stays until the new one is complete.
+    An existing bundle at `final` stays until the new one is complete. Whoever makes the new one out of the old one uses `changing`.
 
     Raises:
-        UserError: the folder cannot be written (missing rights, full disk), or `final` exists and is not a bundle.
+        UserError: the folder cannot be written (missing rights, full disk), another process is writing the bundle, or `final` exists
+            and is not a bundle.
     """
     if final.exists() and not (final / MANIFEST_FILE).is_file():
         raise UserError(f"{str(final)!r} exists and is not a bundle; move it away or choose another --out")
-    scratch: Path | None = None
-    try:
-        final.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}."))
-        scratch.chmod(0o755)
-        yield scratch
-        _swap(scratch, final)
-    except OSError as error:
-        where = error.filename if scratch is None and error.filename else final
-        raise UserError(f"cannot write {str(where)!r}: {error.strerror or error}") from None
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
+    with sole_writer(final), replacing_folder(final) as root:
+        yield root
 
 
-def _swap(scratch: Path, final: Path) -> None:
-    if not final.exists():
-        os.rename(scratch, final)
-        return
-    retired = Path(tempfile.mkdtemp(dir=final.parent, prefix=f".{final.name}.old."))
-    os.rename(final, retired / "bundle")
-    try:
-        os.rename(scratch, final)
-    except OSError:
-        os.rename(retired / "bundle", final)
-        raise
-    finally:
-        shutil.rmtree(retired, ignore_errors=True)
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[tuple[Bundle, Path]]:
+    """Gives a checked bundle and an empty directory that takes its place when the block ends well; nobody else changes it meanwhile.
+
+    Raises:
+        UserError: it is no bundle directory or is damaged, another process is writing it, or the folder around it cannot be written.
+    """
+    if path.is_file():
+        raise UserError(f"{str(path)!r} is a zip; unpack it to change it")
+    if not path.is_dir():
+        raise UserError(f"bundle {str(path)!r} does not exist")
+    # Locked before it is read: what another process is about to add would be lost.
+    with sole_writer(path), open_bundle(path) as opened, replacing_folder(path) as root:
+        yield opened, root

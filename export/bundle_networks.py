@@ -22,7 +22,7 @@ from textedit_core.pixels import PixelSpec
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
 
 
 class PartNetworks:

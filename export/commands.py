@@ -12,24 +12,26 @@ from textedit_core.errors import UsageError
 
 if TYPE_CHECKING:
     from export.manifest import Manifest
-    from export.pipeline import ExportRequest
+    from export.plan import ExportRequest
 
 
 def run_export(options: Namespace) -> dict[str, Any]:
     """Builds bundles, or with --dry-run only plans them."""
     from export.embed import embed, require_project
-    from export.pipeline import export, plan
+    from export.pipeline import export_bundles
+    from export.plan import chosen_backends, plans_of
     from export.progress import StageProgress
+    from textedit_core.checkpoints.store import open_checkpoint
 
     request = _request(options)
     if options.embed is not None:
         require_project(request.target, options.embed)
     if options.dry_run:
-        _, plans = plan(request)
-        return {"plan": [_planned(each) for each in plans]}
+        chosen_backends(request)
+        return {"plan": [_planned(each) for each in plans_of(request, open_checkpoint(request.checkpoint))]}
     with StageProgress() as progress:
-        made = export(request, progress)
-    summary: dict[str, Any] = {"bundles": [_summary(path, manifest) for path, manifest in made]}
+        made = export_bundles(request, progress)
+    summary: dict[str, Any] = {"bundles": [_summary(path, path, manifest) for path, manifest in made]}
     if options.embed is not None:
         summary["embedded"] = str(embed(made[0][0], options.embed))
     return summary
@@ -37,19 +39,20 @@ def run_export(options: Namespace) -> dict[str, Any]:
 
 def run_verify(options: Namespace) -> dict[str, Any]:
     """Verifies a bundle."""
+    from export.backends import backend_of
     from export.progress import StageProgress
     from export.verification import verify
 
     with StageProgress() as progress:
         result = verify(options.bundle, options.public_key, progress, options.unproven)
     golden = {part: round(value, 2) for part, value in result.golden_db.items()}
-    target = result.manifest.made_for
+    backend = backend_of(result.manifest)
     return {
         "verified": str(options.bundle),
         "signed": result.manifest.signature is not None,
         "golden_db": golden,
-        "proof": target.proof or "none: nothing on this machine runs these networks",
-        "not_proven": target.leaves_open,
+        "proof": backend.proof or "none: nothing on this machine runs these networks",
+        "not_proven": backend.leaves_open,
     }
 
 
@@ -69,7 +72,7 @@ def run_inspect(options: Namespace) -> dict[str, Any]:
     from export.bundle import open_bundle
 
     with open_bundle(options.bundle) as opened:
-        return {"bundles": [_summary(options.bundle, opened.manifest)]}
+        return {"bundles": [_summary(options.bundle, opened.root, opened.manifest)]}
 
 
 def run_add_prompt(options: Namespace) -> dict[str, Any]:
@@ -79,14 +82,15 @@ def run_add_prompt(options: Namespace) -> dict[str, Any]:
 
     with StageProgress() as progress:
         manifest = add_prompt(options.bundle, options.prompt, options.checkpoint, options.sign, progress)
-    return {"bundles": [_summary(options.bundle, manifest)]}
+    return {"bundles": [_summary(options.bundle, options.bundle, manifest)]}
 
 
 def run_remove_prompt(options: Namespace) -> dict[str, Any]:
     """Removes a prompt."""
     from export.amend import remove_prompt
 
-    return {"bundles": [_summary(options.bundle, remove_prompt(options.bundle, options.prompt, options.sign))]}
+    manifest = remove_prompt(options.bundle, options.prompt, options.sign)
+    return {"bundles": [_summary(options.bundle, options.bundle, manifest)]}
 
 
 def run_preview(options: Namespace) -> dict[str, Any]:
@@ -102,7 +106,8 @@ def run_preview(options: Namespace) -> dict[str, Any]:
 
 def run_pack(options: Namespace) -> dict[str, Any]:
     """Packs a bundle."""
-    from export.bundle import open_bundle, write_zip
+    from export.bundle import open_bundle
+    from export.bundle_zip import write_zip
     from export.update import write_update
 
     if options.bundle.is_file():
@@ -121,7 +126,8 @@ def run_update(options: Namespace) -> dict[str, Any]:
     from export.update import apply_update
 
     key = None if options.public_key is None else load_public_key(options.public_key)
-    return {"bundles": [_summary(options.bundle, apply_update(options.bundle, options.update, key))]}
+    manifest = apply_update(options.bundle, options.update, key)
+    return {"bundles": [_summary(options.bundle, options.bundle, manifest)]}
 
 
 def show(summary: dict[str, Any]) -> None:
@@ -158,7 +164,7 @@ def _measured(part: dict[str, Any]) -> str:
 
 
 def _request(options: Namespace) -> ExportRequest:
-    from export.pipeline import ExportRequest
+    from export.plan import ExportRequest
 
     prompts = tuple(name.strip() for name in options.prompts.split(",") if name.strip())
     request = ExportRequest(
@@ -188,11 +194,14 @@ def _batch_sizes(text: str | None) -> tuple[int, ...]:
 
 def _planned(each: Any) -> dict[str, Any]:
     parts = [{"part": spec.part, "precision": each.precision, "bytes": each.estimates[spec.part]} for spec in each.parts]
-    return {"path": str(each.path), "target": each.target.name, "parts": parts, "total_bytes": sum(part["bytes"] for part in parts)}
+    return {"path": str(each.path), "target": each.backend.target, "parts": parts, "total_bytes": sum(part["bytes"] for part in parts)}
 
 
-def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
-    costs = _costs(path)
+def _summary(path: Path, root: Path, manifest: Manifest) -> dict[str, Any]:
+    """What a bundle holds: `path` as it was given, `root` where its files lie."""
+    from export.cost import read_costs
+
+    costs = {cost.part: {**dataclasses.asdict(cost), "gmac": cost.gmac} for cost in read_costs(root)}
     parts = [
         {
             "part": part.part,
@@ -221,11 +230,3 @@ def _summary(path: Path, manifest: Manifest) -> dict[str, Any]:
         "signed": manifest.signature is not None,
         "checkpoint_id": manifest.provenance["checkpoint_id"],
     }
-
-
-def _costs(path: Path) -> dict[str, dict[str, Any]]:
-    from export.bundle import open_bundle
-    from export.report import read_costs
-
-    with open_bundle(path) as opened:
-        return {cost.part: {**dataclasses.asdict(cost), "gmac": cost.gmac} for cost in read_costs(opened)}

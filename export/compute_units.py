@@ -33,11 +33,6 @@ def advise(part: str, precision: str) -> Advice:
     return Advice("cpuAndNeuralEngine", "fp16 convolutions with constant weights, as the Neural Engine takes; the GPU stays free to draw")
 
 
-def chosen(part: str, precision: str, asked: str | None) -> str:
-    """What the manifest says: the units that were asked for, else the advice."""
-    return asked or advise(part, precision).units
-
-
 def require_units(name: str) -> None:
     """Refuses a misspelt name.
 

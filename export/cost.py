@@ -1,7 +1,7 @@
 """What a network costs to run: multiplications, weights, memory, and which operations an accelerated backend takes.
 
 Arithmetic and weights are counted on the folded graph, from the shapes that tracing gave its nodes; the lowered program says the rest.
-Costs lie in report.html as JSON, not in the manifest, whose reader on a phone has no use for them.
+Costs lie in costs.json, not in the manifest, whose reader on a phone has no use for them.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import math
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textedit_core.errors import UserError
@@ -19,13 +20,11 @@ from textedit_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor, fx
 
+    from export.backends.lowered import Lowered
     from export.edit_success import EditSuccess
-    from export.lowering.result import Lowered
     from export.precision_search import Mix
 
-# Between these two lie the costs in report.html.
-_OPENING = '<script type="application/json" id="costs">'
-_CLOSING = "</script>"
+COSTS_FILE = "costs.json"
 # Results of these share the memory of their input.
 _VIEWS = ("reshape", "view", "slice", "unsqueeze", "squeeze", "permute", "transpose", "expand", "flatten", "select")
 
@@ -159,25 +158,25 @@ def value_of(node: fx.Node) -> Tensor:
     return value[0] if isinstance(value, (list, tuple)) else value
 
 
-def as_html(costs: tuple[Cost, ...]) -> str:
-    """The costs as an element that a browser does not show and `from_html` reads."""
-    text = json.dumps([dataclasses.asdict(cost) for cost in costs], sort_keys=True).replace("<", "\\u003c")
-    return f"{_OPENING}{text}{_CLOSING}"
+def write_costs(root: Path, costs: tuple[Cost, ...]) -> None:
+    """Writes costs.json into a bundle; the same costs give the same bytes."""
+    text = json.dumps([dataclasses.asdict(cost) for cost in costs], sort_keys=True, indent=2)
+    (root / COSTS_FILE).write_text(text + "\n", "utf-8")
 
 
-def from_html(page: str) -> tuple[Cost, ...]:
-    """Reads what `as_html` wrote; a report of an older version has none.
+def read_costs(root: Path) -> tuple[Cost, ...]:
+    """What the networks of a bundle directory cost; none where an older version wrote the bundle.
 
     Raises:
-        UserError: the element is there but is not what this version writes.
+        UserError: the file is there but is not what this version writes.
     """
-    _, found, rest = page.partition(_OPENING)
-    if not found:
+    path = root / COSTS_FILE
+    if not path.is_file():
         return ()
     try:
-        return tuple(Cost(**values) for values in json.loads(rest.partition(_CLOSING)[0]))
+        return tuple(Cost(**values) for values in json.loads(path.read_text("utf-8")))
     except (ValueError, TypeError) as error:
-        raise UserError(f"report.html holds costs that this version does not read: {error}; export the bundle again") from None
+        raise UserError(f"{COSTS_FILE} holds costs that this version does not read: {error}; export the bundle again") from None
 
 
 def _difference(whole: dict[str, int], part: dict[str, int]) -> dict[str, int]:

@@ -18,7 +18,7 @@ from textedit_core.latents import apply_edit
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
     from export.samples import Edit
     from textedit_core.config import ModelConfig
     from textedit_core.evaluation.verdicts import Attributes, Verdict

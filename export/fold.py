@@ -14,36 +14,36 @@ if TYPE_CHECKING:
 
 
 def rewrites() -> tuple[Rewrite, ...]:
-    """The rewrites in the order in which they enable each other."""
+    """The rewrites that every target shares, in the order in which they enable each other.
+
+    What a backend needs beyond them is in its own form.
+    """
     from export.rewrites.batch_norm import fold_batch_norm
     from export.rewrites.biases import fold_added_biases
     from export.rewrites.cleanup import make_functional, remove_identities
     from export.rewrites.constants import fold_constants
-    from export.rewrites.delegation import (
-        hardsigmoid_as_clamp,
-        matmul_as_linear,
-        mean_as_spatial_mean,
-        select_as_slice,
-        unsqueeze_as_reshape,
-    )
+    from export.rewrites.delegation import hardsigmoid_as_clamp, matmul_as_linear, unsqueeze_as_reshape
     from export.rewrites.gains import sink_gains
-    from export.rewrites.layout import constants_with_all_axes
     from export.rewrites.subsampling import subsampling_as_convolution
 
     return (
+        # The others look at neighbours: nothing that does nothing may stand in between.
         remove_identities,
+        # An operation that overwrites its input cannot be moved or merged.
         make_functional,
+        # From here on a weight is one stored tensor, however training computed it.
         fold_constants,
+        # Needs the convolution's weight as a constant; leaves a bias.
         fold_batch_norm,
         subsampling_as_convolution,
+        # Gains sink into linear layers, so matrix products become such before.
         matmul_as_linear,
         hardsigmoid_as_clamp,
+        # Multiplications go before additions: a gain that has sunk leaves the bias next to its layer.
         sink_gains,
         fold_added_biases,
-        select_as_slice,
-        mean_as_spatial_mean,
+        # Last, since those before look for unsqueezed operands.
         unsqueeze_as_reshape,
-        constants_with_all_axes,
     )
 
 

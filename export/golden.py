@@ -16,7 +16,7 @@ from textedit_core.errors import UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
 
 INPUT = "golden/input.png"
 W_PLUS = "golden/w_plus.f32"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, fx
 
-from export.rewrites.constants import constant_value, is_constant
+from export.constants import constant_value, is_constant
 
 CONVOLUTION = torch.ops.aten.conv2d.default
 TRANSPOSED_CONVOLUTION = torch.ops.aten.conv_transpose2d.input

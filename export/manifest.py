@@ -11,7 +11,6 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from export.graphs import GraphSpec, TensorSpec
-from export.targets import Target, target_of
 from textedit_core.errors import UserError, unknown_name
 
 SCHEMA_VERSION = 1
@@ -153,15 +152,6 @@ class Manifest:
             if entry.id == name:
                 return entry
         raise unknown_name("prompt", name, [entry.id for entry in self.prompts], "this bundle has")
-
-    @property
-    def made_for(self) -> Target:
-        """The target and backend that the networks were lowered for.
-
-        Raises:
-            UserError: this version knows no such backend.
-        """
-        return target_of(self.target, self.runtime.backend)
 
     def spec(self, name: str) -> GraphSpec:
         """The graph input and output of one part."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from export.manifest import ParityEntry
+from textedit_core import psnr
 from textedit_core.errors import UserError
 
 if TYPE_CHECKING:
@@ -17,12 +17,12 @@ IDENTICAL_DB = 200.0
 
 
 def psnr_db(reference: Tensor, candidate: Tensor) -> float:
-    """20 * log10(range / rmse) in dB, range = max - min of the reference; at most IDENTICAL_DB."""
+    """PSNR of a whole output in dB, with max - min of the reference as its range; at most IDENTICAL_DB."""
     spread = float(reference.max() - reference.min())
-    rmse = float((reference.double() - candidate.double()).square().mean().sqrt())
-    if rmse == 0.0:
-        return IDENTICAL_DB
-    return min(20.0 * math.log10(spread / rmse), IDENTICAL_DB) if spread > 0.0 else -IDENTICAL_DB
+    # A constant has no range, NaN neither: only the same is right.
+    if not spread > 0.0:
+        return IDENTICAL_DB if bool((reference == candidate).all()) else -IDENTICAL_DB
+    return min(float(psnr.psnr_db(reference.reshape(1, -1), candidate.reshape(1, -1), spread)), IDENTICAL_DB)
 
 
 def measure(run: Callable[[Tensor], Tensor], inputs: Sequence[Tensor], references: Sequence[Tensor], floor_db: float) -> ParityEntry:
@@ -46,6 +46,40 @@ def measure(run: Callable[[Tensor], Tensor], inputs: Sequence[Tensor], reference
     reference, candidate = torch.cat(list(references)), torch.cat(outputs)
     worst = float((reference - candidate).abs().max())
     return ParityEntry(round(psnr_db(reference, candidate), 2), floor_db, float(f"{worst:.3g}"), len(outputs))
+
+
+def measure_batches(
+    run: Callable[[Tensor], Tensor],
+    inputs: Sequence[Tensor],
+    references: Sequence[Tensor],
+    floor_db: float,
+    batch_sizes: Sequence[int],
+    label: str,
+) -> ParityEntry:
+    """As `measure`, after every batch size above 1 has reached the floor too.
+
+    Args:
+        run: the loaded artifact.
+        inputs: float32 inputs of batch size 1.
+        references: the fp32 network's outputs, one per input.
+        floor_db: recorded beside the result.
+        batch_sizes: how many inputs the artifact takes at once, ascending from 1.
+        label: its name in errors.
+
+    Raises:
+        UserError: an output is not finite, or several faces at once are below the floor.
+    """
+    for size in batch_sizes[1:]:
+        require(f"{label} at batch size {size}", measure(run, _batched(inputs, size), _batched(references, size), floor_db))
+    return measure(run, inputs, references, floor_db)
+
+
+def _batched(values: Sequence[Tensor], size: int) -> list[Tensor]:
+    """Every value once at least, in batches of one size; the last is filled up from the front."""
+    import torch
+
+    starts = range(0, len(values), size)
+    return [torch.cat([values[(start + offset) % len(values)] for offset in range(size)]) for start in starts]
 
 
 def require(part: str, parity: ParityEntry) -> None:

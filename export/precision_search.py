@@ -15,7 +15,7 @@ from torch import Tensor, fx
 
 from export import layers
 from export.parity import psnr_db
-from export.precision import Int8Simulation, observe, sensitivity_inputs
+from export.sensitivity import Int8Simulation, observe, sensitivity_inputs
 
 # Tried one by one in the end; smaller layers are not worth a measurement each.
 _GIVEN_BACK = 16

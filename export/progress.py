@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
+# Called with target, stage and part whenever one begins.
+Progress = Callable[[str, str, str], None]
 
 class StageProgress:
     """Shows stages as they run: call it with target, stage and part whenever one begins; use it as a context manager."""

@@ -7,9 +7,9 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from export.backends.backend import Backend
 from export.bundle_networks import BundleNetworks
-from export.compute_units import advise
-from export.cost import Cost, from_html
+from export.cost import Cost
 from export.graphs import TEXT_EDITOR
 from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
@@ -21,20 +21,22 @@ from textedit_core.latents import apply_edit
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.bundle import Bundle
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
     from textedit_core.face_networks import FaceNetworks
 
 REPORT_FILE = "report.html"
 FACES = 2
 
 
-def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]) -> None:
+def write_report(
+    root: Path, manifest: Manifest, backend: Backend, costs: tuple[Cost, ...], images: Sequence[Tensor], runners: dict[str, Runner]
+) -> None:
     """Writes report.html into a bundle; every picture in it comes out of the given networks.
 
     Args:
         root: the bundle, with its vectors.
         manifest: its manifest; the list of files may still be empty.
+        backend: what its networks were lowered for.
         costs: what its networks cost; one may be missing, if an older version wrote the bundle.
         images: aligned faces, float32 [1,3,S,S]; the first few are shown.
         runners: by part, the loaded networks of the bundle, or the fp32 ones where nothing on this machine runs those.
@@ -48,18 +50,13 @@ def write_report(root: Path, manifest: Manifest, costs: tuple[Cost, ...], images
             _parts_section(manifest),
             *([cost_section(costs)] if costs else []),
             _operations_section(manifest),
-            _compute_section(manifest),
+            _compute_section(manifest, backend),
             _provenance_section(manifest),
-            proof_section(manifest),
+            proof_section(manifest, backend),
         ]
     )
     page = html_page(f"{manifest.name} for {manifest.target}", body, STYLE)
     (root / REPORT_FILE).write_text(page, "utf-8")
-
-
-def read_costs(opened: Bundle) -> tuple[Cost, ...]:
-    """What the networks of an opened bundle cost, from its report; none in a bundle of an older version."""
-    return from_html(opened.file(REPORT_FILE).read_text("utf-8"))
 
 
 class _Face:
@@ -144,11 +141,11 @@ def _operations_section(manifest: Manifest) -> str:
     return f"<section><h2>Operations</h2><table>{head}{''.join(rows)}</table></section>"
 
 
-def _compute_section(manifest: Manifest) -> str:
+def _compute_section(manifest: Manifest, backend: Backend) -> str:
     rows = []
     for part in manifest.parts:
-        if part.compute_units is not None:
-            advice = advise(part.part, part.precision)
+        if part.compute_units is not None and backend.advise is not None:
+            advice = backend.advise(part.part, part.precision)
             reason = advice.reason if advice.units == part.compute_units else "asked for when the bundle was made"
             rows.append(f"<tr><td><b>{escape(part.part)}</b></td><td>{part.compute_units}</td><td>{escape(reason)}</td></tr>")
     if not rows:

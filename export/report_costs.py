@@ -5,7 +5,7 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-from export.cost import Cost, as_html
+from export.cost import Cost
 
 _COLUMNS = ("network", "GMAC", "numbers stored", "size", "activations, fp32", "arena", "delegates", "delegated", "left behind")
 _EDIT_COLUMNS = ("prompt", "faces", "done, fp32", "done, this mix", "lost")
@@ -20,11 +20,11 @@ _LEGEND = (
 
 
 def cost_section(costs: tuple[Cost, ...]) -> str:
-    """A table of costs for people, and the same as JSON for tools."""
+    """A table of costs for people; tools read costs.json."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
     rows = "".join(_row(cost) for cost in costs)
     searches = "".join(_precision(cost) for cost in costs if cost.mix is not None)
-    return f"<section><h2>Costs</h2><p>{_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{searches}{as_html(costs)}</section>"
+    return f"<section><h2>Costs</h2><p>{_LEGEND}</p><table><tr>{head}</tr>{rows}</table>{searches}</section>"
 
 
 def counts_cell(counts: dict[str, int]) -> str:

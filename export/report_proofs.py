@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
+from export.backends.backend import Backend
 from export.manifest import Manifest, PartEntry
 
 _COLUMNS = ("file", "proof", "result", "what it does not prove")
@@ -27,17 +28,17 @@ _NOT_MEASURED = (
 )
 
 
-def proof_section(manifest: Manifest) -> str:
+def proof_section(manifest: Manifest, backend: Backend) -> str:
     """One row per network: how it was run, how near it came, and what only a device can tell."""
     head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-    rows = "".join(_row(manifest, part) for part in manifest.parts)
-    notes = _NOT_MEASURED if manifest.made_for.proof is None else _MEASURED
+    rows = "".join(_row(backend, part) for part in manifest.parts)
+    notes = _NOT_MEASURED if backend.load is None else _MEASURED
     listed = "".join(f"<li>{note}</li>" for note in notes)
     return f"<section><h2>What the checks prove</h2><table><tr>{head}</tr>{rows}</table><ul>{listed}</ul></section>"
 
 
-def _row(manifest: Manifest, part: PartEntry) -> str:
-    target, parity = manifest.made_for, part.parity
+def _row(backend: Backend, part: PartEntry) -> str:
+    parity = part.parity
     result = "not run" if parity is None else f"{parity.psnr_db:.1f} dB on {parity.samples} faces"
-    cells = (f"<b>{escape(part.file)}</b>", escape(target.proof or "none"), result, escape(target.leaves_open))
+    cells = (f"<b>{escape(part.file)}</b>", escape(backend.proof or "none"), result, escape(backend.leaves_open))
     return f"<tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr>"

@@ -4,7 +4,8 @@ What a backend writes follows from a graph's form (operations, shapes, names) an
 over and over for editors that are alike in it, and milliseconds on the constants. So the first two networks of a form are lowered in full.
 In the first file each constant is looked up in the encodings that backends store; the places found make a template. It counts only if,
 filled with the second network's constants, it is byte for byte the second file. From then on a network of this form costs the writing of
-its constants, and its file is the one that the backend would have written. Where that cannot be shown, every network is lowered in full.
+its constants. That its file is the one that the backend would have written is inferred from those two; the tests compare a third, and
+parity is measured on every file. Where the second does not come out, every network is lowered in full.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.bundle import walk_files
-from export.rewrites.constants import constant_value, is_constant
+from export.bundle_files import walk_files
+from export.constants import constant_value, is_constant
 
 if TYPE_CHECKING:
     from torch import Tensor, fx
 
-    from export.lowering.result import Lowered
+    from export.backends.lowered import Lowered
 
 # Bytes by path inside a package; a single file has the empty path.
 Files = dict[str, bytes]
@@ -202,13 +203,13 @@ def _transposed(encode: Encoding) -> Encoding:
 
 
 def _as_int8(value: Tensor) -> bytes | None:
-    from export.lowering.static_int8 import weight_as_int8
+    from export.backends.static_int8 import weight_as_int8
 
     return _bytes(weight_as_int8(value)[0]) if _is_matrix(value) else None
 
 
 def _as_scales(value: Tensor) -> bytes | None:
-    from export.lowering.static_int8 import weight_as_int8
+    from export.backends.static_int8 import weight_as_int8
 
     return _bytes(weight_as_int8(value)[1]) if _is_matrix(value) else None
 

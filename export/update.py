@@ -5,7 +5,9 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from export.bundle import Bundle, open_bundle, read_manifest, staged, unpacked, walk_files, write_zip
+from export.bundle import Bundle, changing, open_bundle, read_manifest, unpacked
+from export.bundle_files import walk_files
+from export.bundle_zip import write_zip
 from export.manifest import Manifest
 from textedit_core.errors import UserError
 
@@ -23,14 +25,13 @@ def apply_update(installed: Path, update: Path, public_key: str | None = None) -
     Raises:
         UserError: the update is of another model or target, or the bundle that it would make is not one that `open_bundle` takes.
     """
-    with open_bundle(installed) as old, unpacked(update) as source:
+    with changing(installed) as (old, root), unpacked(update) as source:
         new = read_manifest(source)
         _require_successor(old.manifest, new)
         signer = old.manifest.signature
-        with staged(installed) as root:
-            _gather(old, source, new, root)
-            with open_bundle(root, public_key or (None if signer is None else signer.public_key)) as made:
-                return made.manifest
+        _gather(old, source, new, root)
+        with open_bundle(root, public_key or (None if signer is None else signer.public_key)) as made:
+            return made.manifest
 
 
 def write_update(old: Path, new: Path, archive: Path) -> None:

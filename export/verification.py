@@ -6,10 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from export import golden, runtimes
+from export import golden
+from export.backends import BACKENDS, Backends, backend_of
+from export.backends.backend import Runner
 from export.bundle import Bundle, open_bundle
 from export.manifest import Manifest
-from export.runtimes import Runner
+from textedit_core.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,7 @@ def verify(
     public_key: Path | None = None,
     progress: Callable[[str, str, str], None] | None = None,
     unproven: bool = False,
+    backends: Backends = BACKENDS,
 ) -> Verification:
     """Checks a bundle from outside in; the first failure is raised.
 
@@ -33,6 +36,7 @@ def verify(
         public_key: PEM key that must have signed it; None accepts any signer or none.
         progress: called with target, stage and part.
         unproven: leave the self-test out where nothing on this machine runs the networks.
+        backends: those that the bundle may be for.
 
     Raises:
         UserError: naming the file or network that fails.
@@ -41,17 +45,24 @@ def verify(
 
     key = None if public_key is None else load_public_key(public_key)
     with open_bundle(path, key) as opened:
-        if opened.manifest.made_for.proof is None and unproven:
+        if backend_of(opened.manifest, backends).load is None and unproven:
             return Verification(opened.manifest, {})
         reached = {}
         for case in opened.manifest.golden:
             if progress is not None:
                 progress(opened.manifest.target, "self-test", case.part)
-            reached[case.part] = golden.check_case(opened.root, opened.manifest, case, load_part(opened, case.part))
+            reached[case.part] = golden.check_case(opened.root, opened.manifest, case, load_part(opened, case.part, backends))
         return Verification(opened.manifest, reached)
 
 
-def load_part(opened: Bundle, part: str) -> Runner:
-    """Loads one network of an opened bundle through its runtime."""
-    entry = opened.manifest.part(part)
-    return runtimes.load(opened.manifest.made_for.label, opened.file(entry.file), opened.manifest.spec(part))
+def load_part(opened: Bundle, part: str, backends: Backends = BACKENDS) -> Runner:
+    """Loads one network of an opened bundle through its runtime.
+
+    Raises:
+        UserError: the runtime refuses the file, or none on this machine runs the bundle's files.
+    """
+    entry, backend = opened.manifest.part(part), backend_of(opened.manifest, backends)
+    if backend.load is None:
+        name = opened.file(entry.file).name
+        raise UserError(f"{part} cannot be run here: {name} was lowered for a backend that only a device has (verify: --unproven)")
+    return backend.load(opened.file(entry.file), opened.manifest.spec(part), None)

@@ -15,13 +15,14 @@ import torch
 from PIL import Image
 
 from textedit_core.checkpoints.store import TOKENIZER_NAME, Checkpoint, write_index, write_part
-from textedit_core.config import Prompt, tiny
+from textedit_core.config import tiny
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import PromptEditor
 from textedit_core.encoder import Encoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 from textedit_core.synthetic.shards import SHARD_FOLDER, listed, shard_bytes, write_atomically
 from textedit_core.synthetic.splits import SPLITS, split_of
 

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from pbxproj import XcodeProject
 
+from export.backends import coreml
 from export.embed import PROJECTS
-from export.targets import TARGETS
 
 # Where SwiftUI takes a text that it looks up in the catalogue; the first argument is the key.
 _TEXTS = (
@@ -87,7 +87,7 @@ def test_the_scheme_is_of_the_projects_target(project: XcodeProject, folder: Pat
 def test_the_settings_fit_what_the_bundles_need(project: XcodeProject) -> None:
     settings = _settings(project)
     (oldest,) = settings["IPHONEOS_DEPLOYMENT_TARGET"]
-    assert float(oldest) >= float(TARGETS["ios"].min_os.removeprefix("iOS "))
+    assert float(oldest) >= float(coreml.BACKEND.min_os.removeprefix("iOS "))
     assert settings["SWIFT_VERSION"] == {"6.0"}
     # Anything that rewrote the golden picture on the way into the app would break its hash.
     assert settings["COMPRESS_PNG_FILES"] == {"NO"}
@@ -96,8 +96,9 @@ def test_the_settings_fit_what_the_bundles_need(project: XcodeProject) -> None:
 def test_the_app_looks_for_the_bundle_where_it_is_embedded(folder: Path) -> None:
     place = PROJECTS["ios"].place
     assert place.parent.as_posix() == "GalleryDemo/Embedded" and place.name == "model.textedit"
-    services = (folder / "App" / "EditorServices.swift").read_text("utf8")
-    assert 'forResource: "model", withExtension: "textedit", subdirectory: "Embedded"' in services
+    sources = "".join(path.read_text("utf8") for path in (folder / "App").glob("*.swift"))
+    for name in (place.stem, place.suffix.removeprefix("."), place.parent.name):
+        assert f'"{name}"' in sources
 
 
 def _catalogue(folder: Path, name: str) -> dict[str, Any]:

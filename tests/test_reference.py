@@ -14,11 +14,11 @@ from torch.nn.functional import normalize
 from export.__main__ import main as export_main
 from textedit_core.__main__ import main as core_main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import TextEditorTraining
 from textedit_core.judges.store import SHIPPED as JUDGES
 from textedit_core.latents import apply_edit
 from textedit_core.photos import open_photo
 from textedit_core.training.prompt_space import prompt_space, split_texts, understood
+from textedit_core.training.text_editor_stage import HELDOUT_EVERY
 
 PROMPTS = (
     *("smile", "child", "sketch", "cartoon", "aged", "glasses"),
@@ -96,7 +96,7 @@ def test_edit_moves_most_faces_towards_the_text(reference: Checkpoint, w_plus: T
 
 def test_text_editor_serves_texts_that_it_was_never_shown(reference: Checkpoint, w_plus: Tensor, reconstruction: Tensor) -> None:
     clip, decoder, editor = reference.load_clip(), reference.load_decoder(), reference.load_text_editor()
-    _, unseen = split_texts(understood(prompt_space(), clip.tokenizer), TextEditorTraining().heldout_every)
+    _, unseen = split_texts(understood(prompt_space(), clip.tokenizer), HELDOUT_EVERY)
     texts = unseen[:: len(unseen) // FACES][:FACES]
     way = clip.encode_text([each.text for each in texts]) - clip.encode_text([each.neutral_text for each in texts])
     edited = decoder(apply_edit(w_plus, editor(w_plus, normalize(way, dim=-1)), 1.0)).clamp(-1, 1)

@@ -22,7 +22,14 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line, runs the command and returns the exit status."""
-    options = _parser().parse_args(arguments)
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    # argparse takes no words after flags for what stands before them; a command that takes key=value has a list for them.
+    unknown = [word for word in rest if word.startswith("-") or not hasattr(options, "settings")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if rest:
+        options.settings = rest
     try:
         return options.run(options)
     except TexteditError as error:

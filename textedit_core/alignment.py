@@ -1,4 +1,4 @@
-"""From a photo to an aligned face crop and back: five landmarks, a similarity, and a feathered paste.
+"""From a photo to an aligned face crop: five landmarks and a similarity; `pasting` has the way back.
 
 The crop follows the construction of the FFHQ data set (Karras et al. 2019, appendix A): its horizontal axis is the
 mean of the line between the eyes and the normal of the line from eyes to mouth, its size the larger of two multiples
@@ -42,8 +42,6 @@ _MIN_DISTANCE = 2.0
 _MAX_CROP_TO_PHOTO = 3.0
 # Pixels of context around the crop for the bicubic filter.
 _CONTEXT = 3
-# Width of the soft rim of a pasted crop, as a fraction of its side.
-_FEATHER = 0.1
 
 
 @dataclass(frozen=True)
@@ -167,37 +165,7 @@ def cut_out(photo: Image.Image, transform: CropTransform, size: int) -> Image.Im
     # Crop pixel -> region pixel: first to the photo, then into the region, which begins at `offset`.
     to_photo = transform.matrix @ np.diag([1 / size, 1 / size, 1.0])
     to_region = np.diag(scale) @ (to_photo - np.column_stack([np.zeros((2, 2)), offset]))
-    return _resampled(region, (size, size), to_region)
-
-
-def paste_back(
-    photo: Image.Image,
-    edited_crop: Image.Image,
-    transform: CropTransform,
-    reconstruction: Image.Image | None = None,
-) -> Image.Image:
-    """Blends an edited crop into its photo with a soft rim; pixels outside the crop keep their bytes.
-
-    Args:
-        photo: RGB, the one that was cropped; left unchanged.
-        edited_crop: RGB square of any side.
-        transform: from `crop_face`.
-        reconstruction: the unedited crop as the networks see it. If given, the photo receives the change from
-            reconstruction to edit instead of the edit itself: what the networks cannot draw (background, pores,
-            glasses) survives, at the price of ghosts where an edit moves things far.
-
-    Returns:
-        A new RGB photo of the same size.
-    """
-    box = _covered_box(transform, photo.size)
-    result = photo.copy()
-    if box[0] >= box[2] or box[1] >= box[3]:
-        return result
-    pasted = _warp_into(edited_crop, transform, box)
-    if reconstruction is not None:
-        pasted = _shifted_by(result.crop(box), pasted, _warp_into(reconstruction, transform, box))
-    result.paste(pasted, box[:2], _warp_into(_feathered_mask(edited_crop.width), transform, box))
-    return result
+    return resampled(region, (size, size), to_region)
 
 
 def _central_square(size: tuple[int, int]) -> CropTransform:
@@ -245,8 +213,8 @@ def _shrunk_region(
     """
     # Shrinking before padding bounds the memory by the crop's size, whatever the size of the photo.
     shrink = min(1.0, size / transform.side)
-    wanted = _bounds(transform, _CONTEXT / shrink)
-    x0, y0, x1, y1 = _clipped(wanted, photo.size)
+    wanted = bounds_of(transform, _CONTEXT / shrink)
+    x0, y0, x1, y1 = clipped(wanted, photo.size)
     width, height = (max(1, math.ceil(extent * shrink)) for extent in (x1 - x0, y1 - y0))
     small = photo.resize((width, height), Image.Resampling.BICUBIC, box=(x0, y0, x1, y1))
     scale = np.array([width / (x1 - x0), height / (y1 - y0)])
@@ -257,35 +225,21 @@ def _shrunk_region(
     return Image.fromarray(padded), np.array([x0, y0]) - before / scale, scale
 
 
-def _bounds(transform: CropTransform, context: float) -> tuple[float, float, float, float]:
+def bounds_of(transform: CropTransform, context: float) -> tuple[float, float, float, float]:
+    """Left, top, right and bottom of a crop in the photo, in pixels, with so many pixels of context on every side."""
     corners = transform.to_photo([[0, 0], [1, 0], [0, 1], [1, 1]])
     low, high = corners.min(axis=0) - context, corners.max(axis=0) + context
     return float(low[0]), float(low[1]), float(high[0]), float(high[1])
 
 
-def _clipped(bounds: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+def clipped(bounds: Sequence[float], size: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Whole pixels that cover the bounds, as far as a picture of this size has them; empty where it has none."""
     x0, y0 = (max(0, math.floor(value)) for value in bounds[:2])
     x1, y1 = (min(limit, math.ceil(value)) for value, limit in zip(bounds[2:], size, strict=True))
     return x0, y0, x1, y1
 
 
-def _covered_box(transform: CropTransform, size: tuple[int, int]) -> tuple[int, int, int, int]:
-    return _clipped(_bounds(transform, 0.0), size)
-
-
-def _warp_into(crop: Image.Image, transform: CropTransform, box: tuple[int, int, int, int]) -> Image.Image:
-    """Resamples a crop onto the photo's pixel grid within a box; black outside the crop."""
-    if transform.side < crop.width:
-        reduced = max(1, round(transform.side))
-        crop = crop.resize((reduced, reduced), Image.Resampling.BICUBIC)
-    linear = transform.matrix[:, :2].T / transform.side**2
-    offset = linear @ (np.array(box[:2], dtype=np.float64) - transform.matrix[:, 2])
-    inverse = crop.width * np.column_stack([linear, offset])
-    size = (box[2] - box[0], box[3] - box[1])
-    return _resampled(crop, size, inverse)
-
-
-def _resampled(image: Image.Image, size: tuple[int, int], matrix: NDArray[np.float64]) -> Image.Image:
+def resampled(image: Image.Image, size: tuple[int, int], matrix: NDArray[np.float64]) -> Image.Image:
     """Bicubic resampling: output pixel p shows the input at ``matrix @ [p, 1]``, black outside."""
     # In float: on 8-bit images Pillow's transform truncates, and every pass would darken by half a level.
     coefficients = tuple(float(value) for value in matrix.ravel())
@@ -295,17 +249,3 @@ def _resampled(image: Image.Image, size: tuple[int, int], matrix: NDArray[np.flo
     ]
     rounded = [np.asarray(band).round().clip(0, 255).astype(np.uint8) for band in bands]
     return Image.merge(image.mode, [Image.fromarray(band) for band in rounded])
-
-
-def _feathered_mask(side: int) -> Image.Image:
-    """8-bit opacity of a pasted crop: 0 at the rim, 255 from `_FEATHER` inwards, with a smooth ramp between."""
-    position = (np.arange(side) + 0.5) / side
-    ramp = np.clip(np.minimum(position, 1.0 - position) / _FEATHER, 0.0, 1.0)
-    smooth = ramp * ramp * (3.0 - 2.0 * ramp)
-    return Image.fromarray(np.round(255.0 * np.outer(smooth, smooth)).astype(np.uint8))
-
-
-def _shifted_by(photo: Image.Image, edited: Image.Image, reconstruction: Image.Image) -> Image.Image:
-    """Returns ``photo + (edited - reconstruction)``, clamped to 0..255."""
-    total = np.asarray(photo, np.int16) + np.asarray(edited, np.int16) - np.asarray(reconstruction, np.int16)
-    return Image.fromarray(total.clip(0, 255).astype(np.uint8))

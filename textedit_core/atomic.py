@@ -146,4 +146,6 @@ def _reported(path: str | Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror or error}") from None
+        # The draft's own name would say nothing to a user; that of another file, such as one that was to be copied, does.
+        other = "" if error.filename is None or _PREFIX in str(error.filename) else f": {str(error.filename)!r}"
+        raise UserError(f"cannot write {str(path)!r}: {error.strerror or error}{other}") from None

@@ -11,11 +11,12 @@ from numpy.typing import ArrayLike
 from PIL import Image
 from torch import Tensor
 
-from textedit_core.alignment import crop_face, paste_back
+from textedit_core.alignment import crop_face
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
 from textedit_core.open_networks import open_networks
+from textedit_core.pasting import paste_back
 
 # By prompt id the strength, a unitless factor on the prompt's delta_w; None is the prompt's default.
 Edits = Mapping[str, float | None]

@@ -2,11 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from torch import Tensor
 
 # StyleCLIP (Patashnik et al. 2021, section 5): layers 0-3 are coarse, 4-7 medium, 8 and above fine.
 COARSE_END = 4
 MEDIUM_END = 8
+
+
+@dataclass(frozen=True)
+class LatentSpec:
+    """The shape of one face's w_plus: L levels of D numbers."""
+
+    num_ws: int
+    w_dim: int
+
+    def __str__(self) -> str:
+        return f"{self.num_ws} levels of {self.w_dim} numbers"
 
 
 def apply_edit(w_plus: Tensor, delta_w: Tensor, strength: float) -> Tensor:

@@ -12,8 +12,8 @@ from textedit_core.checkpoints.store import INDEX_NAME, open_checkpoint
 from textedit_core.errors import UserError
 from textedit_core.face_networks import FaceNetworks
 
-# Core knows no bundle. Environments that were installed by an older version announce the reader under the second group.
-ENTRY_GROUPS, ENTRY_NAME = ("textedit.networks", "textedit.pipelines"), "bundle"
+# Core knows no bundle; the package that reads one announces itself here.
+ENTRY_GROUP, ENTRY_NAME = "textedit.networks", "bundle"
 
 
 @contextlib.contextmanager
@@ -39,8 +39,8 @@ def open_bundle_networks(path: str | Path) -> Iterator[FaceNetworks]:
     Raises:
         UserError: no installed package runs bundles, or the bundle is missing or damaged.
     """
-    found = [entry for group in ENTRY_GROUPS for entry in entry_points(group=group, name=ENTRY_NAME)]
+    found = entry_points(group=ENTRY_GROUP, name=ENTRY_NAME)
     if not found:
-        raise UserError(f"no installed package runs bundles (entry point {ENTRY_GROUPS[0]}: {ENTRY_NAME}); install this project with pip")
-    with found[0].load()(Path(path)) as networks:
+        raise UserError(f"no installed package runs bundles (entry point {ENTRY_GROUP}: {ENTRY_NAME}); install this project with pip")
+    with next(iter(found)).load()(Path(path)) as networks:
         yield networks

@@ -1,10 +1,8 @@
-"""The prompts that the project brings, and by which recipe each is trained."""
+"""The prompts that the project brings; training/editor_recipe.py says how each is trained."""
 
 from __future__ import annotations
 
-import dataclasses
-
-from textedit_core.config import EditorTraining, Prompt
+from textedit_core.prompts import Prompt
 
 # The neutral partner says all of the target but the change, so that the way between them is the change alone. Wordings of an expression
 # speak of both sexes: what they share is the expression.
@@ -52,29 +50,4 @@ REFERENCE_PROMPTS: dict[str, Prompt] = {
         neutral_wordings=("a man with brown hair",),
     ),
     "grey": Prompt("grey", "a woman with grey hair", "a woman with brown hair", {"en": "Grey hair", "zh": "灰发"}),
-}
-
-
-# What a prompt changes decides what may change and how much: a smile and a child are other shapes, a sketch is another medium. Coarse
-# levels turn and move the head, which no expression needs; fine levels hold colour and contrast, by which a shape can please the
-# text-image model without becoming one. The smaller the part of the picture that the text speaks of, the dearer is the rest of it.
-_EXPRESSION = EditorTraining(groups=("medium",), identity_weight=0.5, picture_weight=3.0)
-_FAINT_EXPRESSION = EditorTraining(groups=("medium",), latent_weight=0.3)
-_COLOUR = EditorTraining(groups=("medium", "fine"))
-EDITOR_RECIPES: dict[str, EditorTraining] = {
-    "smile": dataclasses.replace(_EXPRESSION, picture_weight=4.0),
-    "laughing": _EXPRESSION,
-    "surprised": _EXPRESSION,
-    "sad": dataclasses.replace(_FAINT_EXPRESSION, picture_weight=2.0),
-    "angry": dataclasses.replace(_FAINT_EXPRESSION, picture_weight=3.0),
-    "eyes_closed": _FAINT_EXPRESSION,
-    "child": EditorTraining(groups=("coarse", "medium"), identity_weight=0.3, picture_weight=0.2),
-    "aged": EditorTraining(identity_weight=0.05, picture_weight=0.3),
-    "glasses": EditorTraining(identity_weight=0.1, picture_weight=2.0),
-    "sketch": EditorTraining(identity_weight=0.05, picture_weight=0.0),
-    "cartoon": EditorTraining(identity_weight=0.05, picture_weight=0.5),
-    "blond": _COLOUR,
-    "black_hair": _COLOUR,
-    "red_hair": _COLOUR,
-    "grey": _COLOUR,
 }

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from textedit_core.atomic import replacing_folder
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index
-from textedit_core.errors import UserError
 from textedit_core.evaluation import EvaluateRequest, evaluate
 from textedit_core.training.data import FaceDataset
 
@@ -39,9 +37,7 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
         UserError: the checkpoint or the dataset is damaged, or `out` cannot be written.
     """
     model = open_checkpoint(checkpoint)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with replacing_folder(out) as scratch:
         for name in (name for name in model.files if not name.startswith("faces/")):
             (scratch / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(model.verified(name), scratch / name)
@@ -51,11 +47,8 @@ def release(checkpoint: Path, data: Path, out: Path) -> Checkpoint:
         # Of what ships: with the faces the checkpoint has another id than the run's.
         metrics = evaluate(EvaluateRequest(scratch, groups=METRICS_GROUPS, out_of_domain=False))
         (scratch / METRICS_NAME).write_text(json.dumps(metrics, indent=1) + "\n", "utf8")
-        _swap(scratch, out)
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        for document in out.glob("*.md"):
+            shutil.copyfile(document, scratch / document.name)
     return open_checkpoint(out)
 
 
@@ -71,12 +64,3 @@ def _sample_faces(data: Path, split: str, count: int, folder: Path, model: Check
 def _dataset_card(data: Path) -> dict[str, Any]:
     index = json.loads((data / "dataset.json").read_text("utf8"))
     return {key: index[key] for key in ("count", "resolution", "seed", "splits", "world")}
-
-
-def _swap(scratch: Path, out: Path) -> None:
-    if out.is_dir():
-        for document in out.glob("*.md"):
-            shutil.copyfile(document, scratch / document.name)
-        shutil.rmtree(out)
-    scratch.chmod(0o755)
-    os.replace(scratch, out)

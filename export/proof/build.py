@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -13,9 +11,10 @@ from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 
-from export.bundle import hash_file
 from export.proof.processors import Processor, require_tools
+from textedit_core.atomic import replacing_folder
 from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of, sha256_of_file
 
 _SOURCE = Path(__file__).with_name("runner")
 _PROGRAM = "run_program"
@@ -47,20 +46,18 @@ def build_runner(processor: Processor, wanted: str, wheel: Path | None, download
     package = _arm_package(wanted, wheel, download) if processor.emulated else _installed_package(wanted)
     sources = sorted(_SOURCE.iterdir())
     inputs = [str(package).encode(), wanted.encode(), *map(str.encode, processor.configure), *(path.read_bytes() for path in sources)]
-    folder = cache_folder() / hashlib.sha256(b"\0".join(inputs)).hexdigest()[:16]
+    folder = cache_folder() / sha256_of(b"\0".join(inputs))[:16]
     if not (folder / _PROGRAM).is_file():
         _compile(processor, package, folder)
     return folder / _PROGRAM
 
 
 def _compile(processor: Processor, package: Path, folder: Path) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".build-") as scratch:
-        settings = (f"-Dexecutorch_DIR={package / 'share/cmake'}", "-DCMAKE_BUILD_TYPE=Release", *processor.configure)
-        _call("configuring the C++ program", ["cmake", "-S", str(_SOURCE), "-B", scratch, *settings])
-        _call("compiling the C++ program", ["cmake", "--build", scratch])
-        folder.mkdir(exist_ok=True)
-        os.replace(Path(scratch, _PROGRAM), folder / _PROGRAM)
+    settings = (f"-Dexecutorch_DIR={package / 'share/cmake'}", "-DCMAKE_BUILD_TYPE=Release", *processor.configure)
+    with replacing_folder(folder) as draft, tempfile.TemporaryDirectory(dir=draft) as build:
+        _call("configuring the C++ program", ["cmake", "-S", str(_SOURCE), "-B", build, *settings])
+        _call("compiling the C++ program", ["cmake", "--build", build])
+        os.replace(Path(build, _PROGRAM), draft / _PROGRAM)
 
 
 def _call(what: str, command: list[str]) -> None:
@@ -83,7 +80,7 @@ def _arm_package(wanted: str, wheel: Path | None, download: bool) -> Path:
     """The unpacked wheel for Arm64, by the content of the wheel where one is given."""
     folder = cache_folder() / f"executorch-{wanted}-aarch64"
     if wheel is not None:
-        return _unpacked(wheel, wanted, cache_folder() / f"executorch-{wanted}-{hash_file(wheel)[:16]}")
+        return _unpacked(wheel, wanted, cache_folder() / f"executorch-{wanted}-{sha256_of_file(wheel)[:16]}")
     if folder.is_dir():
         return folder / "executorch"
     if not download:
@@ -108,14 +105,9 @@ def _unpacked(wheel: Path, wanted: str, folder: Path) -> Path:
         raise UserError(f"{wheel.name} is not executorch-{wanted}-...-{_PLATFORM}.whl, which the bundle was made with")
     if folder.is_dir():
         return folder / "executorch"
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".wheel-"))
     try:
-        with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(scratch, [name for name in archive.namelist() if name.startswith(_WHEEL_FOLDERS)])
-        os.replace(scratch, folder)
+        with replacing_folder(folder) as draft, zipfile.ZipFile(wheel) as archive:
+            archive.extractall(draft, [name for name in archive.namelist() if name.startswith(_WHEEL_FOLDERS)])
     except zipfile.BadZipFile as error:
         raise UserError(f"{wheel.name} is not a wheel: {error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return folder / "executorch"

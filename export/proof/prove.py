@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export import golden
+from export.backends import xnnpack
 from export.bundle import open_bundle
 from export.graphs import GraphSpec
 from export.manifest import Manifest
@@ -21,7 +22,7 @@ from textedit_core.errors import UsageError, UserError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from export.runtimes import Runner
+    from export.backends.backend import Runner
 
 
 @dataclass(frozen=True)
@@ -74,9 +75,11 @@ def prove(
 
 
 def _require_programs(manifest: Manifest) -> None:
-    runtime = manifest.runtime
-    if (runtime.name, runtime.backend) != ("ExecuTorch", "XNNPACK"):
-        raise UserError(f"prove runs ExecuTorch programs for XNNPACK; this bundle is for {runtime.name} with {runtime.backend}")
+    runtime, wanted = manifest.runtime, xnnpack.BACKEND
+    if (runtime.name, runtime.backend) != (wanted.runtime, wanted.name):
+        raise UserError(
+            f"prove runs {wanted.runtime} programs for {wanted.name}; this bundle is for {runtime.name} with {runtime.backend}"
+        )
 
 
 def _runner(program: Path, processor: Processor, file: Path, spec: GraphSpec) -> Runner:

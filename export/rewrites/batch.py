@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import fx
 
-from export.rewrites.constants import constant_value, is_constant
+from export.constants import constant_value, is_constant
 
 aten = torch.ops.aten
 _SHAPED = (aten.reshape.default, aten.view.default, aten.expand.default)

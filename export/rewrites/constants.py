@@ -5,42 +5,15 @@ Covers equalised-learning-rate gains, frozen noise times its strength, and the s
 
 from __future__ import annotations
 
-import re
-from typing import Any
-
 import torch
 from torch import Tensor, fx
+
+from export.constants import constant_value, insert_constant, is_constant
 
 aten = torch.ops.aten
 
 # Their value depends on the shape of the input alone, and shapes are static.
 _SHAPE_ONLY = {aten.zeros_like.default: 0.0, aten.ones_like.default: 1.0}
-
-
-def is_constant(node: Any) -> bool:
-    """True for a node that reads a stored tensor."""
-    return isinstance(node, fx.Node) and node.op == "get_attr"
-
-
-def constant_value(graph_module: fx.GraphModule, node: fx.Node) -> Tensor:
-    """The stored tensor that a constant node reads."""
-    value: Any = graph_module
-    for step in str(node.target).split("."):
-        value = getattr(value, step)
-    return value.detach()
-
-
-def insert_constant(graph_module: fx.GraphModule, before: fx.Node, name: str, value: Tensor) -> fx.Node:
-    """Stores `value` as a new buffer and returns a node that reads it, placed ahead of `before`."""
-    stem = re.sub(r"_folded(_\d+)?$", "", name)
-    unique, count = f"{stem}_folded", 1
-    while hasattr(graph_module, unique):
-        unique, count = f"{stem}_folded_{count}", count + 1
-    graph_module.register_buffer(unique, value.detach().clone().contiguous())
-    with graph_module.graph.inserting_before(before):
-        node = graph_module.graph.get_attr(unique)
-    node.meta["val"] = value
-    return node
 
 
 def fold_constants(graph_module: fx.GraphModule) -> None:

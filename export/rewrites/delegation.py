@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from export.rewrites.constants import constant_value, insert_constant, is_constant
+from export.constants import constant_value, insert_constant, is_constant
 
 aten = torch.ops.aten
 

@@ -13,7 +13,7 @@ from functools import partial
 import torch
 from torch import fx
 
-from export.rewrites.constants import constant_value, insert_constant, is_constant
+from export.constants import constant_value, insert_constant, is_constant
 
 aten = torch.ops.aten
 

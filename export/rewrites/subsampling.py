@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import fx
 
-from export.rewrites.constants import insert_constant
+from export.constants import insert_constant
 
 aten = torch.ops.aten
 

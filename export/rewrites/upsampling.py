@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, fx
 from torch.nn import functional as F
 
+from export.constants import constant_value, insert_constant, is_constant
 from export.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION, resampling_filters
-from export.rewrites.constants import constant_value, insert_constant, is_constant
 
 aten = torch.ops.aten
 

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.roofline import Layer
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from textedit_core.checkpoints.store import Checkpoint
 
 
@@ -20,7 +21,7 @@ def exported(
     folder = tmp_path_factory.mktemp(request.param)
     checkpoint = tiny_checkpoint_factory(folder / "checkpoint")
     order = ExportRequest(request.param, ("smile",), checkpoint.directory, "fp32", folder, parity_faces=1, calibration_faces=1)
-    ((path, _),) = export(order, lambda target, stage, part: None)
+    ((path, _),) = export_bundles(order, lambda target, stage, part: None)
     return path, checkpoint
 
 

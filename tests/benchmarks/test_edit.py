@@ -8,17 +8,17 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import edit
 from benchmarks.__main__ import main
 from benchmarks.edit import measure
 from benchmarks.edit_path import EditPath, bundle_files
 from benchmarks.request import EditRequest
-from benchmarks.results import Recorder, validate
+from benchmarks.results import validate
 from export.bundle import open_bundle
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.errors import UsageError
+from textedit_core.errors import UsageError, UserError
 
 PARTS = {"encode", "edit", "decode", "slider", "full"}
 
@@ -55,7 +55,7 @@ def test_an_edit_is_what_the_parts_make_together(exported: tuple[Path, Checkpoin
 def test_a_prompt_that_is_a_vector_is_edited_with_its_text(tmp_path: Path) -> None:
     checkpoint = write_text_checkpoint(tmp_path / "checkpoint")
     order = ExportRequest("onnx", ("sketch", "drawn"), checkpoint.directory, "fp32", tmp_path, parity_faces=1, calibration_faces=1)
-    ((exported, _),) = export(order, lambda target, stage, part: None)
+    ((exported, _),) = export_bundles(order, lambda target, stage, part: None)
     with open_bundle(exported) as bundle:
         sketch, drawn = (EditPath(bundle_files(bundle, prompt), 1) for prompt in ("sketch", "drawn"))
         w_plus = torch.randn(1, 6, 16)
@@ -63,15 +63,14 @@ def test_a_prompt_that_is_a_vector_is_edited_with_its_text(tmp_path: Path) -> No
         assert not torch.allclose(sketch.delta(w_plus), drawn.delta(w_plus))
 
 
-def test_memory_that_cannot_be_counted_is_absent(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_memory_that_cannot_be_counted_is_absent(exported: tuple[Path, Checkpoint], monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
-        raise edit.UserError("no counters here")
+        raise UserError("no counters here")
 
-    monkeypatch.setattr(edit, "require_counters", refuse)
-    recorder = Recorder("edit", {"model": "m"}, {}, ("torch",))
-    recorder.measure("full", "an edit", "ms", [1.0])
-    edit._record_memory(recorder, None, None, EditRequest(tmp_path), tmp_path)  # type: ignore[arg-type]
-    assert recorder.finish()["absent"] == [{"id": "memory", "reason": "no counters here"}]
+    monkeypatch.setattr("benchmarks.edit.require_counters", refuse)
+    document = measure(EditRequest(exported[0], peer="tiny", threads=1, rounds=1, warmup=1, processes=1))
+    assert document["absent"] == [{"id": "memory", "reason": "no counters here"}]
+    assert "bytes" not in {entry["unit"] for entry in document["measurements"]}
 
 
 def test_unknown_prompts_and_counts_below_one_are_usage_errors(exported: tuple[Path, Checkpoint]) -> None:

@@ -11,7 +11,7 @@ from benchmarks.foreign_files import ENCODER, GENERATOR, MAPPER, foreign_content
 from benchmarks.request import ForeignFilesRequest
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import W_DIM, WIDTHS, map_z, render
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint
-from textedit_core.config import DecoderConfig
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.errors import UserError
 
 

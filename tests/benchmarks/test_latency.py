@@ -12,7 +12,8 @@ from benchmarks.__main__ import main
 from benchmarks.latency import measure
 from benchmarks.request import LatencyRequest
 from benchmarks.results import validate
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index
 from textedit_core.errors import UsageError, UserError
@@ -38,7 +39,7 @@ def test_every_network_is_timed_in_its_runtime(
 def test_the_text_conditioned_editor_is_timed_on_its_packed_input(tmp_path: Path) -> None:
     checkpoint = write_text_checkpoint(tmp_path / "checkpoint")
     order = ExportRequest("onnx", ("sketch", "drawn"), checkpoint.directory, "fp32", tmp_path, parity_faces=1, calibration_faces=1)
-    ((bundle, _),) = export(order, lambda target, stage, part: None)
+    ((bundle, _),) = export_bundles(order, lambda target, stage, part: None)
     document = measure(LatencyRequest(bundle, checkpoint.directory, rounds=1, warmup=1))
     assert [figure["id"] for figure in document["figures"]] == ["encoder", "text_editor", "decoder"]
 

@@ -11,7 +11,7 @@ from torch import nn
 from benchmarks.operations import measure, record_kernels, traced_times
 from benchmarks.request import OperationsRequest
 from benchmarks.results import Recorder
-from export.lowering import executorch_backend
+from benchmarks.sessions import lower_for_executorch
 from textedit_core.errors import UsageError, UserError
 
 
@@ -23,7 +23,7 @@ def recorder() -> Recorder:
 def test_every_kernel_is_timed(tmp_path: Path) -> None:
     network = nn.Sequential(nn.Conv2d(4, 8, 3), nn.Conv2d(8, 8, 3)).eval()
     value = torch.randn(1, 4, 16, 16)
-    executorch_backend.lower(network, value, tmp_path / "x.pte", "part")
+    lower_for_executorch(network, value, tmp_path / "x.pte")
     times = traced_times(tmp_path / "x.pte", value, OperationsRequest(tmp_path, "decoder", threads=1, rounds=3, warmup=1))
     assert all(len(values) == 3 for _, values in times)
     made = recorder()

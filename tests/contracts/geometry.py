@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from export.manifest import PromptEntry
-from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP, CropRule, CropTransform, _feathered_mask, crop_face, paste_back
+from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP, CropRule, CropTransform, crop_face
 from textedit_core.editor import with_text
 from textedit_core.errors import TexteditError
 from textedit_core.face_editor import checked_strength
 from textedit_core.latents import apply_edit
+from textedit_core.pasting import feathered_mask, paste_back
 from textedit_core.pixels import PixelSpec
 
 # Eyes 40 apart, the mouth 40 below them.
@@ -113,7 +114,7 @@ def pastes() -> dict[str, Any]:
             place = {"origin": list(transform.origin), "axis": list(transform.axis)}
             added = reconstruction is not None
             cases.append({"name": name, "transform": place, "adds_the_change_only": added, "result": _encoded(result)})
-    masks = {str(side): np.asarray(_feathered_mask(side)).ravel().tolist() for side in (1, 7, 16)}
+    masks = {str(side): np.asarray(feathered_mask(side)).ravel().tolist() for side in (1, 7, 16)}
     images = {"photo": _encoded(photo), "edited": _encoded(edited), "reconstruction": _encoded(unedited)}
     return {"tolerance_levels": 1, "masks": masks, **images, "cases": cases}
 

@@ -17,12 +17,14 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature, encode_dss_signature
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from export.bundle import open_bundle, seal, walk_files
-from export.manifest import MANIFEST_FILE, SIGNATURE_FILE, GoldenCase, Manifest
+from export.bundle import open_bundle
+from export.bundle_files import walk_files
+from export.manifest import MANIFEST_FILE, SIGNATURE_FILE, FileEntry, GoldenCase, Manifest, SignatureEntry, serialise
 from export.signing import check_signature, public_key_base64, sign
 from export.update import apply_update
 from tests.export.test_manifest import sample, vector_sample
 from textedit_core.errors import TexteditError
+from textedit_core.hashing import sha256_of_file
 
 # Fixed private keys, so that the same vectors are written again; they sign nothing else.
 OWNER = ec.derive_private_key(0x5EED_0001, ec.SECP256R1())
@@ -102,8 +104,18 @@ def _files(root: Path) -> Files:
 def _sealed(manifest: Manifest, files: Files, key: Any | None = None) -> Files:
     with tempfile.TemporaryDirectory() as folder:
         root = write_folder(Path(folder), {path: raw for path, raw in files.items() if path not in (MANIFEST_FILE, SIGNATURE_FILE)})
-        seal(root, manifest, key)
+        write_manifest(root, manifest, key)
         return _files(root)
+
+
+def write_manifest(root: Path, manifest: Manifest, key: Any | None = None) -> None:
+    """Lists what lies in a folder and writes its manifest and signature, as `seal` does, also where `seal` would refuse the bundle."""
+    files = tuple(FileEntry(path, size, sha256_of_file(root / path)) for path, size in walk_files(root).items())
+    signature = None if key is None else SignatureEntry(public_key_base64(key))
+    raw = serialise(replace(manifest, files=files, signature=signature))
+    (root / MANIFEST_FILE).write_bytes(raw)
+    if key is not None:
+        (root / SIGNATURE_FILE).write_bytes(sign(key, raw))
 
 
 def as_ios(manifest: Manifest) -> Manifest:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import quiet, write_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
 
@@ -29,7 +30,7 @@ def bundles(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) ->
     def build(target: str) -> Path:
         if target not in made:
             request = ExportRequest(target, ("smile",), checkpoint.directory, out=folder, parity_faces=2, calibration_faces=2)
-            ((made[target], _),) = export(request, quiet)
+            ((made[target], _),) = export_bundles(request, quiet)
         return made[target]
 
     return build

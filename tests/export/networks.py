@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import nn
+from torch import Tensor, nn
 
+from export.backends.backend import Job
+from export.graphs import GraphSpec, TensorSpec
 from textedit_core.checkpoints.store import TEXT_EDITOR, TOKENIZER_NAME, Checkpoint, write_index, write_part
-from textedit_core.config import ModelConfig, Prompt, text_editor_config, tiny
+from textedit_core.config import ModelConfig, tiny
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import PromptEditor, TextConditionedEditor
+from textedit_core.editor.config import text_editor_config
 from textedit_core.encoder import Encoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 
 PROMPTS = ("child", "smile")
 # Calibrations far apart: the vectors' lengths have to arrive.
@@ -29,6 +34,13 @@ CONDITIONED = (
 
 def quiet(target: str, stage: str, part: str) -> None:
     """Progress that shows nothing."""
+
+
+def job(part: str, value: Tensor | Sequence[Tensor], precision: str = "fp32", batch_sizes: tuple[int, ...] = (1,)) -> Job:
+    """The job of lowering a network with input `x`, calibrated on one value or on several, and output `y`."""
+    values = (value,) if isinstance(value, Tensor) else tuple(value)
+    spec = GraphSpec(part, TensorSpec("x", tuple(values[0].shape)), TensorSpec("y", ()))
+    return Job(spec, precision, values, batch_sizes)
 
 
 def stirred(module: nn.Module) -> nn.Module:

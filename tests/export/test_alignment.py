@@ -9,7 +9,9 @@ import numpy as np
 from PIL import Image
 
 from export.bundle import open_bundle
-from export.pipeline import ExportRequest, alignment_entry, export
+from export.describe import alignment_entry
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from tests.export.networks import quiet, write_checkpoint
 from textedit_core.alignment import ALIGNMENT_TEMPLATE, FFHQ_CROP, REFERENCE_CROP, crop_face
 from textedit_core.checkpoints.store import write_index
@@ -27,7 +29,7 @@ def test_bundle_crops_as_its_checkpoint(tmp_path: Path) -> None:
     config = dataclasses.replace(plain.config, crop=FFHQ_CROP)
     write_index(plain.directory, config, list(plain.prompts.values()), plain.provenance)
     request = ExportRequest("onnx", ("smile",), plain.directory, out=tmp_path, parity_faces=1, calibration_faces=1)
-    ((path, _),) = export(request, quiet)
+    ((path, _),) = export_bundles(request, quiet)
     with open_bundle(path) as opened:
         entry = opened.manifest.alignment
     # The rule of Karras et al. 2019, appendix A.

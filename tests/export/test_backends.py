@@ -10,18 +10,18 @@ import pytest
 import torch
 
 from benchmarks.__main__ import main as benchmark
-from export import runtimes
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
+from export.backends import BACKENDS, backend_of, backends_of, coreml_in_executorch, resolve_backends, target_names
+from export.backends import vulkan as vulkan_backend
 from export.bundle import open_bundle
-from export.lowering import coreml_delegate, executorch_backend
 from export.manifest import Manifest
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from export.raw_tensors import read_tensor
-from export.targets import TARGETS, backends, resolve_targets, target_of
 from export.verification import verify
 from tests.export.conftest import BuildBundle
-from tests.export.networks import quiet
+from tests.export.networks import job, quiet
 from textedit_core.checkpoints.store import Checkpoint
 from textedit_core.errors import UsageError, UserError
 
@@ -29,7 +29,7 @@ from textedit_core.errors import UsageError, UserError
 def made(target: str, backend: str, checkpoint: Checkpoint, out: Path, unproven: bool = False) -> tuple[Path, Manifest]:
     """A bundle with prompt `smile` for a backend."""
     request = ExportRequest(target, ("smile",), checkpoint.directory, out=out, parity_faces=2, calibration_faces=2)
-    ((path, manifest),) = export(dataclasses.replace(request, backend=backend, unproven=unproven), quiet)
+    ((path, manifest),) = export_bundles(dataclasses.replace(request, backend=backend, unproven=unproven), quiet)
     return path, manifest
 
 
@@ -89,17 +89,12 @@ def test_what_vulkan_leaves_is_counted_or_refused(tmp_path: Path) -> None:
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return torch.topk(x * 2.0, 2).values
 
-    lowered = executorch_backend.lower(Sorted(), torch.randn(1, 4), tmp_path / "x.pte", "part", "Vulkan", "fp16")
+    lowered = vulkan_backend.lower(Sorted(), job("part", torch.randn(1, 4), "fp16"), tmp_path / "x.pte")
     assert lowered.undelegated is not None and lowered.undelegated["topk"] == 1 and lowered.operations["mul"] == 1
     # Vulkan has no double precision.
     double, example = torch.nn.Linear(4, 4).double().eval(), torch.randn(1, 4, dtype=torch.float64)
     with pytest.raises(UserError, match="decoder: (addmm|linear) of module .* is not delegated to Vulkan"):
-        executorch_backend.lower(double, example, tmp_path / "y.pte", "decoder", "Vulkan", "fp16")
-
-
-def test_backends_of_executorch_are_known_by_name(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="unknown backend 'Metal'; valid: XNNPACK, Vulkan, Core ML"):
-        executorch_backend.lower(torch.nn.ReLU(), torch.randn(1, 4), tmp_path / "x.pte", "part", "Metal")
+        vulkan_backend.lower(double, job("decoder", example, "fp16"), tmp_path / "y.pte")
 
 
 def test_core_ml_inside_executorch_is_evaluated_from_the_saved_program(checkpoint: Checkpoint, tmp_path: Path) -> None:
@@ -115,23 +110,21 @@ def test_a_program_that_does_more_than_call_core_ml_is_not_evaluated(bundles: Bu
     with open_bundle(bundles("android")) as opened:
         path, spec = opened.file("models/editors/smile.pte"), opened.manifest.spec("editors/smile")
     with pytest.raises(ValueError, match="not one call of CoreMLBackend: it does DelegateCall.* with XnnpackBackend"):
-        coreml_delegate.unpack(path.read_bytes(), tmp_path)
+        coreml_in_executorch.unpack(path.read_bytes(), tmp_path)
     with pytest.raises(UserError, match=r"smile\.pte is refused by its runtime"):
-        runtimes.load("ios-executorch", path, spec)
+        coreml_in_executorch.load(path, spec)
 
 
 def test_backends_are_resolved_by_name() -> None:
-    assert [target.label for target in resolve_targets("all")] == list(TARGETS) == ["ios", "android", "onnx"]
-    assert list(backends("android")) == ["xnnpack", "vulkan"] and list(backends("ios")) == ["coreml", "executorch"]
-    for name in TARGETS:
-        for target in backends(name).values():
-            assert target_of(name, target.backend) is target and resolve_targets(name, target.key) == [target]
+    assert [backend.label for backend in resolve_backends("all")] == target_names() == ["ios", "android", "onnx"]
+    assert list(backends_of("android")) == ["xnnpack", "vulkan"] and list(backends_of("ios")) == ["coreml", "executorch"]
+    assert [resolve_backends(backend.target, backend.id) for backend in BACKENDS] == [[backend] for backend in BACKENDS]
     with pytest.raises(UsageError, match="unknown backend 'metal'; target android has: vulkan, xnnpack"):
-        resolve_targets("android", "metal")
+        resolve_backends("android", "metal")
     with pytest.raises(UsageError, match="--backend vulkan belongs to one target"):
-        resolve_targets("all", "vulkan")
+        resolve_backends("all", "vulkan")
     with pytest.raises(UserError, match=r"needs Qualcomm's AI Engine Direct SDK \(QNN_SDK_ROOT\); docs/backends\.md"):
-        resolve_targets("android", "qnn")
+        resolve_backends("android", "qnn")
 
 
 def test_a_bundle_for_an_unknown_backend_is_refused(vulkan: Path) -> None:
@@ -139,4 +132,4 @@ def test_a_bundle_for_an_unknown_backend_is_refused(vulkan: Path) -> None:
         manifest = opened.manifest
         strange = dataclasses.replace(manifest, runtime=dataclasses.replace(manifest.runtime, backend="NPU"))
         with pytest.raises(UserError, match="backend 'NPU', which this version does not know"):
-            _ = strange.made_for
+            backend_of(strange)

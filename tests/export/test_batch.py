@@ -11,13 +11,15 @@ import torch
 
 from export.__main__ import main
 from export.amend import add_prompt
+from export.backends import coreml
+from export.backends.backend import Job
 from export.bundle import open_bundle
 from export.compute_units import COMPUTE_UNITS, advise
 from export.fold import fold
 from export.graphs import DECODER, ENCODER, GraphSpec, TensorSpec, example_input, graph_spec
-from export.lowering import coreml_backend
 from export.parity import psnr_db
-from export.pipeline import ExportRequest, export
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from export.rewrites.batch import free_batch
 from export.samples import load_face
 from export.verification import load_part, verify
@@ -34,7 +36,7 @@ def batched(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) ->
     """A bundle for ios whose networks take one face or three, all of them with the units that were asked for; not to be changed."""
     order = {"out": tmp_path_factory.mktemp("batched"), "parity_faces": 2, "calibration_faces": 2}
     request = ExportRequest("ios", ("smile",), checkpoint.directory, batch_sizes=(1, 3), compute_units="cpuAndGPU", **order)
-    return export(request, quiet)[0][0]
+    return export_bundles(request, quiet)[0][0]
 
 
 @pytest.mark.parametrize("part", [ENCODER, "editors/smile", DECODER])
@@ -73,7 +75,7 @@ def test_a_graph_that_is_tied_to_one_face_is_named(tmp_path: Path) -> None:
 
     spec = GraphSpec("decoder", TensorSpec("x", (1, 4)), TensorSpec("y", (1, 6)))
     with pytest.raises(UserError, match="decoder cannot take several faces at once; leave --batch-sizes out"):
-        coreml_backend.lower(fold(Tied(), torch.zeros(1, 4)), torch.zeros(1, 4), spec, "fp16", tmp_path / "x.mlpackage", (1, 2))
+        coreml.lower(fold(Tied(), torch.zeros(1, 4)), Job(spec, "fp16", (torch.zeros(1, 4),), (1, 2)), tmp_path / "x.mlpackage")
     assert list(tmp_path.iterdir()) == []
 
 

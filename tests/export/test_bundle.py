@@ -14,10 +14,13 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from export import bundle
-from export.bundle import open_bundle, seal, staged, walk_files, write_zip
+from export import bundle_files
+from export.bundle import open_bundle, seal, staged
+from export.bundle_files import walk_files
+from export.bundle_zip import write_zip
 from export.manifest import SIGNATURE_FILE
 from export.signing import load_private_key, load_public_key
+from tests.contracts.trust import write_manifest
 from tests.export.test_manifest import sample
 from textedit_core.errors import UserError
 
@@ -95,7 +98,7 @@ def test_no_bundle(tmp_path: Path) -> None:
 
 
 def test_size_bombs_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bundle, "MAX_TOTAL_BYTES", 40)
+    monkeypatch.setattr(bundle_files, "MAX_TOTAL_BYTES", 40)
     refused(folder, "the limits are")
 
 
@@ -162,7 +165,7 @@ def test_hostile_zips_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     refused(hostile_zip(zipped, "a", method=zipfile.ZIP_DEFLATED), "a is compressed")
     zipped.write_bytes(b"PK but no zip")
     refused(zipped, "not a readable bundle zip")
-    monkeypatch.setattr(bundle, "MAX_TOTAL_BYTES", 5)
+    monkeypatch.setattr(bundle_files, "MAX_TOTAL_BYTES", 5)
     refused(hostile_zip(zipped, "a"), "the limits are")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["z.zip"]
 
@@ -210,6 +213,7 @@ def test_an_unwritable_folder_is_named(tmp_path: Path) -> None:
 
 def test_references_to_unlisted_parts_are_refused(folder: Path) -> None:
     (folder / "golden/w_plus.f32").unlink()
-    seal(folder, sample())
+    (folder / "bundle.json").unlink()
+    write_manifest(folder, sample())
     refused(folder, "golden case for 'encoder'")
     assert json.loads((folder / "bundle.json").read_text())["golden"]

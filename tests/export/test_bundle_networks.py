@@ -9,9 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from export import bundle_pipeline
-from export.bundle import write_zip
 from export.bundle_networks import open_networks
+from export.bundle_zip import write_zip
 from export.manifest import MANIFEST_FILE
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint
@@ -83,7 +82,3 @@ def test_a_damaged_bundle_is_refused(onnx_bundle: Path) -> None:
         pass
     with pytest.raises(UserError):
         FaceEditor.open(onnx_bundle)
-
-
-def test_older_environments_find_the_reader_by_its_old_name() -> None:
-    assert bundle_pipeline.open_pipeline is open_networks

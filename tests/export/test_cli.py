@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from export.__main__ import main
-from export.pipeline import estimated_bytes
-from export.targets import TARGETS
+from export.backends import target_names
+from export.plan import estimated_bytes
 from tests.export.networks import write_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
 from textedit_core.errors import UserError
@@ -34,7 +34,7 @@ def test_help_imports_no_sdk(repository: Path) -> None:
     code = f"import sys\nfrom export.__main__ import main\ntry:\n    main(['--help'])\nexcept SystemExit:\n    {listing}"
     result = subprocess.run([sys.executable, "-c", code], cwd=repository, capture_output=True, text=True, check=True)
     assert result.stdout.splitlines()[-1] == "[]"
-    for target in TARGETS:
+    for target in target_names():
         assert target in result.stdout
 
 
@@ -101,6 +101,6 @@ def test_dry_run_plans_and_writes_nothing(checkpoint: Checkpoint, tmp_path: Path
     ]
     assert main(flags) == 0
     plans = json.loads(capsys.readouterr().out)["plan"]
-    assert [plan["target"] for plan in plans] == list(TARGETS)
+    assert [plan["target"] for plan in plans] == target_names()
     assert [part["part"] for part in plans[0]["parts"]] == ["encoder", "editors/smile", "decoder"]
     assert list(tmp_path.iterdir()) == []

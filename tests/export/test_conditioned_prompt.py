@@ -15,17 +15,19 @@ from PIL import Image
 
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
-from export.bundle import open_bundle, seal, walk_files
+from export.backends import resolve_backends, target_names
+from export.bundle import open_bundle, seal
+from export.bundle_files import walk_files
 from export.bundle_networks import open_networks
+from export.cost import read_costs
 from export.fold import fold
 from export.graphs import TEXT_EDITOR, example_input, graph_spec
 from export.manifest import Manifest, PromptEntry
+from export.networks import Networks, load
 from export.parity import psnr_db
-from export.parts import make_part
-from export.pipeline import ExportRequest, Networks, Plan, export, load
-from export.report import read_costs
+from export.pipeline import export_bundles, make_part
+from export.plan import ExportRequest, Plan
 from export.samples import collect
-from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.vectors import editor_input, read_text
 from export.verification import load_part, verify
 from tests.export.conftest import BuildBundle
@@ -52,7 +54,7 @@ def bundles(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) ->
     def build(target: str) -> Path:
         if target not in made:
             request = ExportRequest(target, ("sketch", "drawn"), checkpoint.directory, out=folder, parity_faces=2, calibration_faces=2)
-            ((made[target], _),) = export(request, quiet)
+            ((made[target], _),) = export_bundles(request, quiet)
         return made[target]
 
     return build
@@ -61,7 +63,7 @@ def bundles(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="module")
 def networks(checkpoint: Checkpoint) -> Networks:
     """The networks of two vector prompts with their samples."""
-    return load(checkpoint, ("sketch", "drawn"), ExportRequest("all", parity_faces=2, calibration_faces=2))
+    return load(checkpoint, ("sketch", "drawn"), calibration_faces=2, parity_faces=2)
 
 
 def eager(checkpoint: Checkpoint, prompt: str, w_plus: torch.Tensor) -> torch.Tensor:
@@ -74,14 +76,15 @@ def contents(path: Path) -> dict[str, bytes]:
     return {name: (path / name).read_bytes() for name in walk_files(path) if name not in ("bundle.json", "report.html")}
 
 
-@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("target", target_names())
 def test_a_bundle_holds_one_network_and_a_vector_for_each_text(target: str, checkpoint: Checkpoint, bundles: BuildBundle) -> None:
     path = bundles(target)
+    (backend,) = resolve_backends(target)
     result = verify(path)
     assert [part.part for part in result.manifest.parts] == ["encoder", "text_editor", "decoder"] == list(result.golden_db)
     part = result.manifest.part(TEXT_EDITOR)
     assert (part.input.name, part.input.shape, part.output.name, part.output.shape) == ("w_plus_text", (1, 8, 16), "delta_w", (1, 6, 16))
-    assert part.file == f"models/text_editor{TARGETS[target].suffix}" and part.undelegated in (None, {})
+    assert part.file == f"models/text_editor{backend.suffix}" and part.undelegated in (None, {})
     w_plus = torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0))
     with open_bundle(path) as opened:
         run = load_part(opened, TEXT_EDITOR)
@@ -91,8 +94,8 @@ def test_a_bundle_holds_one_network_and_a_vector_for_each_text(target: str, chec
         for prompt in opened.manifest.prompts:
             assert opened.file(str(prompt.vector)).stat().st_size == VECTOR_BYTES
             answer = run(editor_input(w_plus, read_text(opened.root, opened.manifest, prompt)))
-            assert psnr_db(eager(checkpoint, prompt.id, w_plus), answer) >= PARITY_FLOOR_DB[part.precision], prompt.id
-        (cost,) = (cost for cost in read_costs(opened) if cost.part == TEXT_EDITOR)
+            assert psnr_db(eager(checkpoint, prompt.id, w_plus), answer) >= backend.precisions[part.precision].floor_db, prompt.id
+        (cost,) = (cost for cost in read_costs(opened.root) if cost.part == TEXT_EDITOR)
     assert cost.delegates == (1 if target == "android" else None)
 
 
@@ -101,8 +104,9 @@ def test_a_bundle_holds_one_network_and_a_vector_for_each_text(target: str, chec
 )
 def test_other_precisions_pass_their_floor(target: str, precision: str, networks: Networks, tmp_path: Path) -> None:
     spec = graph_spec(TEXT_EDITOR, networks.checkpoint.config)
-    plan = Plan(TARGETS[target], precision, "tiny", networks.prompts, (spec,), tmp_path)
-    entry, cost, _ = make_part(plan, spec, networks, fold(networks.modules[TEXT_EDITOR], example_input(spec)), tmp_path, quiet)
+    plan = Plan(resolve_backends(target)[0], precision, "tiny", networks.prompts, (spec,), tmp_path)
+    made = make_part(plan, spec, networks, fold(networks.modules[TEXT_EDITOR], example_input(spec)), tmp_path, quiet)
+    entry, cost = made.entry, made.cost
     assert entry.parity.psnr_db >= entry.parity.floor_db and entry.undelegated in (None, {}) and cost.delegates in (None, 1)
 
 
@@ -159,7 +163,7 @@ def test_a_prompt_more_is_a_vector_more(checkpoint: Checkpoint, bundles: BuildBu
 
 def test_the_network_comes_with_the_first_vector_and_goes_with_the_last(checkpoint: Checkpoint, tmp_path: Path) -> None:
     request = ExportRequest("onnx", ("smile",), checkpoint.directory, out=tmp_path, parity_faces=2, calibration_faces=2)
-    ((path, plain),) = export(request, quiet)
+    ((path, plain),) = export_bundles(request, quiet)
     before = contents(path)
     grown = add_prompt(path, "drawn", checkpoint.directory, None, quiet)
     added = {"models/text_editor.onnx", "vectors/drawn.f32", "golden/text_editor.f32", "golden/w_plus_text.f32"}
@@ -227,5 +231,5 @@ def test_a_calibration_that_is_no_number_is_refused_before_lowering(tmp_path: Pa
     broken = write_text_checkpoint(tmp_path / "checkpoint", calibration=float("nan"))
     request = ExportRequest("onnx", ("sketch",), broken.directory, out=tmp_path / "out")
     with pytest.raises(UserError, match=r"vectors/sketch\.f32 holds a number that is not finite"):
-        export(request, quiet)
+        export_bundles(request, quiet)
     assert not (tmp_path / "out").exists()

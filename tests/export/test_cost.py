@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from export.cost import Cost, as_html, cost_of, from_html, macs_by_operation, parameter_count, peak_activation_bytes
+from export.backends.lowered import Lowered
+from export.cost import Cost, cost_of, macs_by_operation, parameter_count, peak_activation_bytes, read_costs, write_costs
 from export.fold import fold
-from export.lowering.result import Lowered
 from textedit_core.errors import UserError
 
 
@@ -63,9 +65,11 @@ def test_delegated_operations_are_those_not_left_behind() -> None:
     assert cost_of("editors/x", graph, Lowered({"linear": 1}), 1000).delegated is None
 
 
-def test_html_keeps_costs() -> None:
+def test_a_bundle_keeps_costs(tmp_path: Path) -> None:
     costs = (Cost("decoder", {"conv2d": 12}, 3, 4, 5, None, None, None, None), Cost("editors/a</script>", {}, 0, 1, 2))
-    assert from_html(f"<body>{as_html(costs)}<p></p>") == costs
-    assert from_html("<body></body>") == ()
-    with pytest.raises(UserError, match="report.html holds costs"):
-        from_html('<script type="application/json" id="costs">[{"x": 1}]</script>')
+    assert read_costs(tmp_path) == ()
+    write_costs(tmp_path, costs)
+    assert read_costs(tmp_path) == costs
+    (tmp_path / "costs.json").write_text('[{"x": 1}]')
+    with pytest.raises(UserError, match="costs.json holds costs"):
+        read_costs(tmp_path)

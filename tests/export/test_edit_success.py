@@ -14,17 +14,18 @@ import torch
 from torch import Tensor, nn
 
 from export.attempts import Attempt, Choice, best_mix, require_good
-from export.cost import Cost, edits_of, from_html, with_edits
+from export.backends import xnnpack
+from export.backends.lowered import Lowered
+from export.cost import Cost, edits_of, read_costs, with_edits, write_costs
 from export.edit_success import NO_VERDICT, PICTURES, EditSuccess, EditTrial, PromptEdits, edit_trial, require_edits, shipped_judge
 from export.fold import fold
 from export.graphs import DECODER, example_input, graph_spec
-from export.lowering.result import Lowered
 from export.manifest import ParityEntry
-from export.parts import make_part
-from export.pipeline import ExportRequest, Networks, Plan, load
+from export.networks import Networks, load
+from export.pipeline import make_part
+from export.plan import Plan
 from export.precision_search import Mix, MixPoint
 from export.report_costs import cost_section
-from export.targets import TARGETS
 from tests.export.networks import small_config
 from textedit_core.alignment import FFHQ_CROP
 from textedit_core.checkpoints.store import Checkpoint
@@ -177,7 +178,7 @@ class Painter(nn.Module):
 @pytest.fixture(scope="module")
 def networks(checkpoint: Checkpoint) -> Networks:
     """The tiny networks of prompt `smile` with such a decoder, two faces per split."""
-    loaded = load(checkpoint, ("smile",), ExportRequest("android", precision="auto", parity_faces=2, calibration_faces=2))
+    loaded = load(checkpoint, ("smile",), calibration_faces=2, parity_faces=2)
     torch.manual_seed(0)
     return dataclasses.replace(loaded, modules={**loaded.modules, DECODER: Painter().eval()})
 
@@ -192,12 +193,12 @@ def test_a_decoder_that_loses_no_edit_is_kept_at_the_first_aim(networks: Network
         return {"smile": np.array(answers.pop(0))}
 
     spec = graph_spec(DECODER, networks.checkpoint.config)
-    plan = Plan(TARGETS["android"], "auto", "tiny", networks.prompts, (spec,), tmp_path)
+    plan = Plan(xnnpack.BACKEND, "auto", "tiny", networks.prompts, (spec,), tmp_path)
     edits = {"smile": (networks.modules["editors/smile"], 1.0)}
     faces = (*networks.heldout.latents, *networks.calibration.latents)
     trial = edit_trial(networks.checkpoint.config, edits, faces, networks.modules[DECODER], judge)
     graph = fold(networks.modules[DECODER], example_input(spec))
-    _, cost, _ = make_part(plan, spec, networks, graph, tmp_path, lambda _, stage, __: stages.append(stage), trial)
+    cost = make_part(plan, spec, networks, graph, tmp_path, lambda _, stage, __: stages.append(stage), trial).cost
     assert stages == ["lower", "verify", "judge"] and not answers
     # 1 dB is the first margin above the floor of 40 dB.
     assert cost.mix is not None and cost.mix["aim_db"] == 41.0
@@ -248,14 +249,15 @@ def test_the_error_names_every_prompt_that_loses() -> None:
     require_edits("decoder", EditSuccess(rows[1:2], {"laughing": NO_VERDICT}), "Try again")
 
 
-def test_the_report_has_a_table_and_the_reasons() -> None:
+def test_the_report_has_a_table_and_the_reasons(tmp_path: Path) -> None:
     edits = {"judged": [COUNT], "not_judged": {"laughing": "no <verdict>", "black_hair": "no <verdict>", "old": "other"}}
     cost = Cost("decoder", {}, 1, 1, 1, mix=MIX, edits=edits)
     page = cost_section((cost,))
     assert "<td><b>smile</b></td><td>24</td><td>23</td><td>22</td><td>0</td>" in page
     assert "Edit success not judged for laughing, black_hair, PSNR alone decides: no &lt;verdict&gt;." in page
     assert "Edit success not judged for old, PSNR alone decides: other." in page
-    assert from_html(page) == (cost,)
+    write_costs(tmp_path, (cost,))
+    assert read_costs(tmp_path) == (cost,)
     # Where nothing was judged there is no empty table; a part that is no decoder has neither.
     alone = cost_section((dataclasses.replace(cost, edits={"judged": [], "not_judged": {"old": "other"}}),))
     assert "done, fp32" not in alone and "not judged for old" in alone

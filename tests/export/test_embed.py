@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from export.__main__ import main
-from export.bundle import open_bundle, walk_files
+from export.bundle import open_bundle
+from export.bundle_files import walk_files
 from export.embed import PROJECTS, embed
 from export.signing import public_key_base64
 from tests.contracts.trust import OWNER, as_ios, bundle_files, write_folder

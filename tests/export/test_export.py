@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -14,14 +15,18 @@ import pytest
 import torch
 from PIL import Image
 
-from export import edit_success, parts
+from export import edit_success
 from export.__main__ import main
 from export.amend import add_prompt, remove_prompt
-from export.bundle import open_bundle, walk_files
-from export.pipeline import ExportRequest, export, load
+from export.backends import onnx, resolve_backends, target_names
+from export.backends.backend import Precision
+from export.bundle import open_bundle
+from export.bundle_files import walk_files
+from export.cost import read_costs
+from export.networks import load
+from export.pipeline import export_bundles
+from export.plan import ExportRequest
 from export.raw_tensors import read_tensor
-from export.report import read_costs
-from export.targets import PARITY_FLOOR_DB, TARGETS
 from export.verification import verify
 from tests.export.conftest import BuildBundle
 from tests.export.networks import quiet, write_checkpoint
@@ -34,17 +39,17 @@ from textedit_core.errors import UsageError, UserError
 TOO_SMALL = "pictures of 32 px are smaller than the 128 px that the judge looks at"
 
 
-@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("target", target_names())
 def test_a_bundle_holds_what_it_says_and_runs(target: str, bundles: BuildBundle) -> None:
     path = bundles(target)
     result = verify(path)
-    manifest, expected = result.manifest, TARGETS[target]
+    manifest, expected = result.manifest, resolve_backends(target)[0]
     assert manifest.target == target and [prompt.id for prompt in manifest.prompts] == ["smile"]
     assert [part.part for part in manifest.parts] == ["encoder", "editors/smile", "decoder"]
     assert [part.output.name for part in manifest.parts] == ["w_plus", "delta_w", "image"]
     for part in manifest.parts:
-        assert part.precision == expected.default_precision and part.file.endswith(expected.suffix)
-        assert part.parity.psnr_db >= part.parity.floor_db == PARITY_FLOOR_DB[part.precision]
+        assert part.precision == expected.resolve_precision(None) and part.file.endswith(expected.suffix)
+        assert part.parity.psnr_db >= part.parity.floor_db == expected.precisions[part.precision].floor_db
         assert part.undelegated in (None, {}), "XNNPACK takes every operation of the project's networks"
     assert set(result.golden_db) == {part.part for part in manifest.parts}
     assert manifest.provenance["training_data_licence"] == "CC0-1.0"
@@ -81,13 +86,13 @@ def test_costs_are_in_the_summary(bundles: BuildBundle, capsys: pytest.CaptureFi
 def auto_bundle(checkpoint: Checkpoint, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A bundle of precision `auto` with prompt `smile`, not to be changed."""
     order = {"out": tmp_path_factory.mktemp("auto"), "parity_faces": 2, "calibration_faces": 2, "precision": "auto"}
-    ((path, _),) = export(ExportRequest("android", ("smile",), checkpoint.directory, **order), quiet)
+    ((path, _),) = export_bundles(ExportRequest("android", ("smile",), checkpoint.directory, **order), quiet)
     return path
 
 
 def test_auto_reaches_forty_decibels_and_says_how(auto_bundle: Path) -> None:
     with open_bundle(auto_bundle) as opened:
-        costs = {cost.part: cost for cost in read_costs(opened)}
+        costs = {cost.part: cost for cost in read_costs(opened.root)}
         manifest = opened.manifest
     for part in manifest.parts:
         assert part.precision == "auto" and part.parity.psnr_db >= part.parity.floor_db == 40.0
@@ -124,14 +129,14 @@ def test_a_prompt_whose_edits_the_shipped_decoder_loses_is_not_added(
 
 def _edits_on_record(path: Path) -> dict[str, object] | None:
     with open_bundle(path) as opened:
-        (cost,) = (cost for cost in read_costs(opened) if cost.part == "decoder")
+        (cost,) = (cost for cost in read_costs(opened.root) if cost.part == "decoder")
     return cost.edits
 
 
 @pytest.mark.parametrize(("target", "precision"), [("ios", "w8a8"), ("ios", "palette6"), ("onnx", "int8w")])
 def test_other_precisions_pass_their_floor(target: str, precision: str, checkpoint: Checkpoint, tmp_path: Path) -> None:
     order = {"out": tmp_path, "parity_faces": 1, "calibration_faces": 2, "precision": precision}
-    ((path, _),) = export(ExportRequest(target, ("smile",), checkpoint.directory, **order), quiet)
+    ((path, _),) = export_bundles(ExportRequest(target, ("smile",), checkpoint.directory, **order), quiet)
     assert set(verify(path).golden_db) == {"encoder", "editors/smile", "decoder"}
 
 
@@ -161,7 +166,7 @@ def test_prompts_come_and_go_alone(checkpoint: Checkpoint, onnx_bundle: Path) ->
     grown = add_prompt(onnx_bundle, "child", checkpoint.directory, None, quiet)
     assert [prompt.id for prompt in grown.prompts] == ["smile", "child"]
     with open_bundle(onnx_bundle) as opened:
-        assert [cost.part for cost in read_costs(opened)] == ["encoder", "editors/smile", "editors/child", "decoder"]
+        assert [cost.part for cost in read_costs(opened.root)] == ["encoder", "editors/smile", "editors/child", "decoder"]
     for name in ("models/encoder.onnx", "models/decoder.onnx", "models/editors/smile.onnx", "golden/image.f32"):
         assert (onnx_bundle / name).read_bytes() == before[name]
     assert set(verify(onnx_bundle).golden_db) == {"encoder", "decoder", "editors/smile", "editors/child"}
@@ -188,7 +193,7 @@ def test_amending_refuses_what_does_not_belong(checkpoint: Checkpoint, onnx_bund
 
 
 def test_calibration_reaches_as_far_as_the_slider(checkpoint: Checkpoint) -> None:
-    networks = load(checkpoint, ("smile",), ExportRequest("onnx", parity_faces=2, calibration_faces=2))
+    networks = load(checkpoint, ("smile",), calibration_faces=2, parity_faces=2)
     prompt, editor = checkpoint.prompt("smile"), networks.modules["editors/smile"]
     assert prompt.strength_max > prompt.strength_default
     for samples, strength in ((networks.calibration, prompt.strength_max), (networks.heldout, prompt.strength_default)):
@@ -197,11 +202,12 @@ def test_calibration_reaches_as_far_as_the_slider(checkpoint: Checkpoint) -> Non
                 torch.testing.assert_close(edited, w_plus + strength * editor(w_plus))
 
 
-def test_below_the_floor_nothing_is_written(checkpoint: Checkpoint, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parts, "PARITY_FLOOR_DB", {"fp16": 150.0})
-    request = ExportRequest("onnx", ("smile",), checkpoint.directory, out=tmp_path / "out", parity_faces=1, calibration_faces=1)
+def test_below_the_floor_nothing_is_written(checkpoint: Checkpoint, tmp_path: Path) -> None:
+    strict = dataclasses.replace(onnx.BACKEND, precisions={"fp16": Precision(150.0, 2.0)})
+    out = tmp_path / "out"
+    request = ExportRequest("onnx", ("smile",), checkpoint.directory, out=out, parity_faces=1, calibration_faces=1, backends=(strict,))
     with pytest.raises(UserError, match="onnx encoder .* the floor is 150 dB"):
-        export(request, quiet)
+        export_bundles(request, quiet)
     assert list((tmp_path / "out").iterdir()) == []
 
 
@@ -212,7 +218,7 @@ def test_an_unwritable_folder_costs_no_lowering(checkpoint: Checkpoint, tmp_path
     assert capsys.readouterr().err.strip().splitlines()[-1].startswith("error: cannot write ")
 
 
-@pytest.mark.parametrize("target", list(TARGETS))
+@pytest.mark.parametrize("target", target_names())
 def test_a_photo_is_edited_with_the_bundle(target: str, bundles: BuildBundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photo, out = tmp_path / "photo.png", tmp_path / "out.png"
     Image.effect_noise((60, 40), 40).convert("RGB").save(photo)
@@ -258,5 +264,5 @@ def test_large_styles_do_not_overflow_half_precision(tmp_path: Path) -> None:
     write_part(checkpoint.directory, "decoder", decoder, torch.float32)
     write_index(checkpoint.directory, checkpoint.config, list(checkpoint.prompts.values()), {})
     request = ExportRequest("ios", ("smile",), checkpoint.directory, out=tmp_path, parity_faces=2, calibration_faces=2)
-    ((_, made),) = export(request, quiet)
-    assert made.part("decoder").parity.psnr_db >= PARITY_FLOOR_DB["fp16"]
+    ((_, made),) = export_bundles(request, quiet)
+    assert made.part("decoder").parity.psnr_db >= onnx.BACKEND.precisions["fp16"].floor_db

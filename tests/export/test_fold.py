@@ -12,6 +12,7 @@ from torch import Tensor, fx, nn
 from torch.nn import functional as F
 
 from export.fold import fold
+from export.forms import slices_and_spatial_means
 from export.graphs import trace
 from export.rewrites.batch_norm import fold_batch_norm
 from export.rewrites.biases import fold_added_biases
@@ -21,7 +22,7 @@ from export.rewrites.delegation import hardsigmoid_as_clamp, matmul_as_linear, m
 from export.rewrites.gains import sink_gains
 from export.rewrites.layout import constants_with_all_axes
 from export.rewrites.subsampling import subsampling_as_convolution
-from tests.export.networks import small_config, stirred
+from tests.export.networks import job, small_config, stirred
 from textedit_core.decoder import build_decoder
 from textedit_core.editor import PackedTextEditor, PromptEditor, TextConditionedEditor
 from textedit_core.encoder import Encoder
@@ -171,9 +172,10 @@ def test_networks_keep_their_function(kind: str) -> None:
     x = torch.randn(shape)
     folded = fold(module, torch.zeros(shape))
     torch.testing.assert_close(folded(x), module(x), rtol=1e-4, atol=1e-5 * float(module(x).abs().max()))
-    left = set(targets(folded))
-    unwanted = {aten.batch_norm.default, aten.select.int, aten.unsqueeze.default, aten.matmul.default, aten.sum.dim_IntList}
-    assert not left & (unwanted | {aten.expand.default})
+    formed = slices_and_spatial_means(folded, job("part", x))
+    torch.testing.assert_close(formed(x), folded(x), rtol=1e-5, atol=1e-6)
+    unwanted = {aten.batch_norm.default, aten.unsqueeze.default, aten.matmul.default, aten.sum.dim_IntList, aten.expand.default}
+    assert not set(targets(folded)) & unwanted and not set(targets(formed)) & (unwanted | {aten.select.int})
     assert all(torch.equal(module.state_dict()[key], value) for key, value in before.items()), "fold changed its argument"
 
 
@@ -191,3 +193,19 @@ def test_subsampling_becomes_a_convolution(stride: int, convolutions: int) -> No
     assert torch.equal(graph_module(x), module(x))
     targets = [node.target for node in graph_module.graph.nodes]
     assert aten.max_pool2d.default not in targets and targets.count(aten.conv2d.default) == convolutions
+
+
+def test_a_form_that_finds_nothing_is_the_graph_itself() -> None:
+    module, x = Lambda(lambda m, x: F.relu(m.layers[0](x)), nn.Linear(4, 4)), torch.randn(1, 4)
+    graph = fold(module, x)
+    assert slices_and_spatial_means(graph, job("part", x)) is graph
+
+
+def test_a_form_leaves_the_graph_and_its_tensors_as_they_are() -> None:
+    module, x = Lambda(lambda m, x: x[:, 1] * m.table[0]), torch.randn(1, 4, 4)
+    graph = fold(module, x)
+    before, stored = targets(graph), {name: value.clone() for name, value in graph.named_buffers()}
+    formed = slices_and_spatial_means(graph, job("part", x))
+    assert aten.select.int in before and aten.select.int not in targets(formed)
+    assert targets(graph) == before and all(torch.equal(value, stored[name]) for name, value in graph.named_buffers())
+    torch.testing.assert_close(formed(x), graph(x))

@@ -11,12 +11,12 @@ from torch import fx, nn
 from benchmarks.operations import traced_times
 from benchmarks.request import OperationsRequest
 from export import layers
+from export.backends import xnnpack
 from export.fold import fold
-from export.lowering import executorch_backend, static_int8
-from export.precision import Int8Simulation, keep_in_float, observe
-from tests.export.networks import stirred
-from textedit_core.config import DecoderConfig
+from export.sensitivity import Int8Simulation, keep_in_float, observe
+from tests.export.networks import job, stirred
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import FIRUpsample
 
 # Two up-samplings of StyleGAN2, enough for each kind of layer.
@@ -76,7 +76,8 @@ def test_what_must_stay_in_float_is_searched_among_both_directions(stylegan2: tu
 
 def test_int8_leaves_resampling_filters_alone(stylegan2: tuple, tmp_path: Path) -> None:
     graph, latents = stylegan2
-    executorch_backend.lower(static_int8.quantize(graph, latents), latents[0], tmp_path / "decoder.pte", "decoder")
+    int8 = job("decoder", latents, "int8")
+    xnnpack.lower(xnnpack.quantize(xnnpack.form(graph, int8), int8, ()), int8, tmp_path / "decoder.pte")
     trace = traced_times(tmp_path / "decoder.pte", latents[0], OperationsRequest(bundle=tmp_path, rounds=1, warmup=0))
     # XNNPACK names its kernels by the types that they compute in: QC8 is eight bits by channel.
     kernels = [name for name, _ in trace if "onvolution" in name]

@@ -10,13 +10,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from export.backends import coreml, static_int8
+from export.backends.backend import Job
+from export.bundle_files import size_of
 from export.fold import fold
 from export.graphs import GraphSpec, TensorSpec
-from export.lowering import coreml_backend, static_int8
 from export.mil_reference import OPERATIONS, MilProgram
 from export.mil_weights import STORED_WEIGHTS
 from export.parity import psnr_db
-from export.parts import size_of
 from textedit_core.errors import UserError
 
 
@@ -60,7 +61,7 @@ def package(module: nn.Module, x: Tensor, precision: str, folder: Path) -> Path:
     with torch.no_grad():
         result = module(x)
     spec = GraphSpec("case", TensorSpec("x", tuple(x.shape)), TensorSpec("y", tuple(result.shape)))
-    coreml_backend.lower(module, x, spec, precision, folder / "case.mlpackage")
+    coreml.lower(module, Job(spec, precision, (x,)), folder / "case.mlpackage")
     return folder / "case.mlpackage"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from export.lowering.palette import palettise
+from export.backends.palette import palettise
 
 
 def test_few_values_are_kept_exactly() -> None:

@@ -8,7 +8,6 @@ import pytest
 import torch
 
 from export.parity import IDENTICAL_DB, measure, psnr_db, require
-from export.targets import PARITY_FLOOR_DB, TARGETS
 from textedit_core.errors import UserError
 
 
@@ -40,7 +39,3 @@ def test_below_the_floor_is_refused_by_name() -> None:
     entry = measure(lambda x: x + 0.1, inputs, inputs, 45.0)
     with pytest.raises(UserError, match="decoder reaches 20.0 dB .* floor is 45 dB"):
         require("decoder", entry)
-
-
-def test_every_precision_has_a_floor() -> None:
-    assert {precision for target in TARGETS.values() for precision in target.precisions} == set(PARITY_FLOOR_DB)

@@ -11,13 +11,14 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+from export.backends import resolve_backends
+from export.backends.backend import Job
+from export.backends.lowered import Lowered
+from export.backends.static_int8 import quantize, weight_as_int8
 from export.fold import fold
 from export.graphs import GraphSpec, editor_part, example_input, graph_spec
-from export.lowering.result import Lowered
-from export.lowering.static_int8 import quantize, weight_as_int8
-from export.parts import lower
-from export.pipeline import Plan
-from export.targets import TARGETS
+from export.pipeline import lower
+from export.plan import Plan
 from export.templates import Templates, form_of
 from tests.export.networks import small_config, stirred
 from textedit_core.editor import PromptEditor
@@ -46,14 +47,14 @@ def contents(path: Path) -> dict[str, bytes]:
 def test_a_third_editor_is_filled_in_with_the_bytes_of_its_own_lowering(
     target: str, precision: str, editors: list[Network], tmp_path: Path
 ) -> None:
-    plan = Plan(TARGETS[target], precision, "tiny", (), (), tmp_path)
+    plan = Plan(resolve_backends(target)[0], precision, "tiny", (), (), tmp_path)
     templates = Templates()
-    calibration = list(torch.randn(3, 1, *editors[0][0].input.shape[1:], generator=torch.Generator().manual_seed(1)))
+    calibration = tuple(torch.randn(3, 1, *editors[0][0].input.shape[1:], generator=torch.Generator().manual_seed(1)))
     for number, (spec, graph) in enumerate(editors):
-        made = lower(plan, spec, graph, calibration, tmp_path / f"{number}{plan.target.suffix}", 30.0, templates)
-    alone = tmp_path / f"alone{plan.target.suffix}"
-    assert lower(plan, *editors[2], calibration, alone, 30.0) == made
-    assert contents(tmp_path / f"2{plan.target.suffix}") == contents(alone)
+        made = lower(plan, Job(spec, precision, calibration), graph, tmp_path / f"{number}{plan.backend.suffix}", 30.0, templates)
+    alone = tmp_path / f"alone{plan.backend.suffix}"
+    assert lower(plan, Job(editors[2][0], precision, calibration), editors[2][1], alone, 30.0) == made
+    assert contents(tmp_path / f"2{plan.backend.suffix}") == contents(alone)
     assert (templates.lowered_in_full, templates.filled) == (2, 1)
 
 

@@ -11,7 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from export.__main__ import main
-from export.bundle import walk_files
+from export.bundle_files import walk_files
 from tests.contracts.trust import OWNER, STRANGER, as_ios, bundle_files, write_folder
 from tests.export.test_manifest import sample, vector_sample
 

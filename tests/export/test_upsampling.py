@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import Tensor, fx, nn
 
+from export.backends import xnnpack
 from export.fold import fold
 from export.layers import CONVOLUTION, TRANSPOSED_CONVOLUTION
-from export.lowering.executorch_backend import xnnpack_form
 from export.rewrites.upsampling import filters_as_phases, phases, transposed_as_phases
-from tests.export.networks import stirred
-from textedit_core.config import DecoderConfig
+from tests.export.networks import job, stirred
 from textedit_core.decoder import build_decoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import FIRUpsample, ModulatedConv2d
 
 
@@ -101,7 +101,7 @@ def test_stylegan2_in_the_forms_of_xnnpack(precision: str, left: int) -> None:
     config = DecoderConfig("stylegan2", 16, 8, ((4, 16), (8, 16), (16, 8)))
     latent = torch.randn(1, config.num_ws, 8)
     graph = fold(stirred(build_decoder(config)), latent)
-    formed = xnnpack_form(graph, latent, precision)
+    formed = xnnpack.form(graph, job("decoder", latent, precision))
     # In eight bits both dense ones stay; the skip image's filters never do.
     assert kinds(formed).count(TRANSPOSED_CONVOLUTION) == left
     assert kinds(graph).count(TRANSPOSED_CONVOLUTION) == 4, "the graph itself is not to change"

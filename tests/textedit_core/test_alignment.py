@@ -16,10 +16,10 @@ from textedit_core.alignment import (
     crop_face,
     landmark_template,
     parse_landmarks,
-    paste_back,
     similarity_between,
 )
 from textedit_core.errors import UsageError, UserError
+from textedit_core.pasting import paste_back
 from textedit_core.synthetic.camera import portrait
 
 # Eyes 40 apart, mouth 40 below them: half a side is max(2 * 40, 1.8 * 40) = 80.

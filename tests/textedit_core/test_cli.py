@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from textedit_core.__main__ import main
+from textedit_core.__main__ import COMMANDS, main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 
 
@@ -26,7 +26,7 @@ def test_help_needs_no_heavy_import() -> None:
     assert done.stdout == "[]\n"
 
 
-@pytest.mark.parametrize("command", ["render", "pack-assets", "train", "import", "judges", "evaluate", "release", "edit"])
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:
         main([command, "--help"])
@@ -65,7 +65,7 @@ def test_misspelt_names_exit_with_2(
     assert _error_of(capsys, ["train", "editr", *train]) == (
         2,
         "error: unknown stage 'editr'; "
-        "the stages are: autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
+        "the stages are: all, autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
     )
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "big"])
     assert status == 2 and "unknown preset 'big'" in error
@@ -74,7 +74,7 @@ def test_misspelt_names_exit_with_2(
     status, error = _error_of(capsys, ["train", "editor", *train, "--preset", "tiny", "--prompt", "old"])
     assert status == 2 and "'old' has no text; give it with --text" in error
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "tiny", "--conditioned"])
-    assert status == 2 and "--conditioned goes with the stage editor" in error
+    assert status == 2 and "train clip has no '--conditioned'; it belongs to: editor" in error
     Image.new("RGB", (40, 40)).save(tmp_path / "photo.png")
     edit = ["edit", tmp_path / "photo.png", "--out", tmp_path / "out.png", "--checkpoint", tiny_checkpoint.directory]
     assert _error_of(capsys, [*edit, "--prompt", "smlie"]) == (2, "error: unknown prompt 'smlie'; this checkpoint has: child, smile\n")

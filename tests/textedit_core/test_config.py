@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import pytest
 
+from textedit_core.checkpoints.store import REFERENCE
 from textedit_core.config import PRESETS, model_config_from_dict, preset, stylegan2, to_dict
 from textedit_core.errors import UsageError, UserError
-from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
+from textedit_core.latents import LatentSpec
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
+from textedit_core.training.editor_recipe import EDITOR_RECIPES
 
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
@@ -17,11 +21,26 @@ def test_presets_survive_json(name: str) -> None:
     assert model_config_from_dict(json.loads(json.dumps(to_dict(config)))) == config
 
 
+def test_shipped_config_is_written_as_it_was_read() -> None:
+    written = json.loads((REFERENCE / "checkpoint.json").read_text("utf8"))["config"]
+    assert json.dumps(to_dict(model_config_from_dict(written))) == json.dumps(written)
+
+
+def test_parts_of_another_latent_are_refused() -> None:
+    config = preset("tiny")
+    assert config.latent == LatentSpec(num_ws=6, w_dim=16)
+    with pytest.raises(UserError, match="editor has 18 levels of 16 numbers, the decoder 6 of 16; they are of different models"):
+        dataclasses.replace(config, editor=dataclasses.replace(config.editor, num_ws=18))
+    written = to_dict(config)
+    with pytest.raises(UserError, match="encoder has 6 levels of 8 numbers, the decoder 6 of 16"):
+        model_config_from_dict({**written, "encoder": {**written["encoder"], "w_dim": 8}})
+
+
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_parts_of_a_preset_fit_together(name: str) -> None:
     config = preset(name)
-    assert config.encoder.num_ws == config.editor.num_ws == config.decoder.num_ws
-    assert config.encoder.w_dim == config.editor.w_dim == config.decoder.w_dim == config.mapping.w_dim
+    assert config.encoder.latent == config.editor.latent == config.decoder.latent
+    assert config.mapping.w_dim == config.latent.w_dim
     assert config.encoder.img_resolution == config.pixel.size
 
 

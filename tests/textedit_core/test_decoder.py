@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.config import DecoderConfig, MappingConfig, preset
+from textedit_core.config import preset
 from textedit_core.decoder import MappingNetwork, build_decoder
+from textedit_core.decoder.config import DecoderConfig, MappingConfig
 from textedit_core.decoder.layers import EqualizedLinear, FIRUpsample, ModulatedConv2d, ToRGB, bilinear_double, fir_kernel, settle_styles
 from textedit_core.errors import UsageError
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from textedit_core.config import EditorConfig
 from textedit_core.editor import PackedTextEditor, PromptEditor, TextConditionedEditor, pack_text, with_text
+from textedit_core.editor.config import EditorConfig
 from textedit_core.errors import UsageError
 from textedit_core.latents import level_groups
 

@@ -16,13 +16,14 @@ from textedit_core import open_networks
 from textedit_core.alignment import crop_face
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
-from textedit_core.config import Prompt, tiny
+from textedit_core.config import tiny
 from textedit_core.decoder import build_decoder
 from textedit_core.edit_photos import edit_photo
 from textedit_core.editor import PromptEditor
 from textedit_core.encoder import Encoder
 from textedit_core.errors import UsageError, UserError
 from textedit_core.face_editor import EditSession, FaceEditor
+from textedit_core.prompts import Prompt
 
 LANDMARKS = np.array([[42.0, 45.0], [58.0, 45.0], [50.0, 53.0], [44.0, 60.0], [56.0, 60.0]])
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from textedit_core.atomic import replacing_folder
 from textedit_core.checkpoints.imported_config import fitted_editors, imported_config
 from textedit_core.checkpoints.importers.contract import Imported, Importer, Kind, Source
 from textedit_core.checkpoints.importers.detect import IMPORTERS, detect, open_source, outline
@@ -25,13 +25,14 @@ from textedit_core.checkpoints.store import (
     LATENTS,
     Checkpoint,
     file_entry,
-    is_safe_name,
     open_checkpoint,
     save_weights,
     write_index,
 )
 from textedit_core.config import Prompt
 from textedit_core.errors import UsageError, UserError
+from textedit_core.file_lock import sole_writer
+from textedit_core.names import require_model_name, require_prompt_id
 
 REPORT_NAME = "import_report.json"
 # The keys of Imported.kind that have one file each; editors have one per prompt.
@@ -89,6 +90,12 @@ def import_checkpoint(request: ImportRequest, say: Callable[[str], None] = lambd
         UserError: `out` exists, a download fails, or a file is damaged, unsafe, of another kind, or does not fit the others.
     """
     _check(request)
+    with sole_writer(request.out):
+        _require_free(request.out)
+        return _imported(request, say)
+
+
+def _imported(request: ImportRequest, say: Callable[[str], None]) -> Checkpoint:
     base = open_checkpoint(request.base) if request.base is not None else None
     parts: dict[str, Imported] = {}
     sources: dict[str, dict[str, Any]] = {}
@@ -163,18 +170,21 @@ def _check(request: ImportRequest) -> None:
         raise UsageError("nothing to import: give --decoder, --encoder, --identity, --clip, --editor or --latents")
     if request.download and request.clip is None:
         raise UsageError("--download fetches a text-image model; name it: --clip ViT-B-32=laion2b_s34b_b79k --download")
-    if request.out.exists() and (not request.out.is_dir() or any(request.out.iterdir())):
-        raise UserError(f"{str(request.out)!r} exists already; choose another --out")
-    for name in (request.name, *request.editors):
-        if not is_safe_name(name):
-            raise UsageError(f"{name!r} is no name for a file; use letters, digits, - and _")
+    _require_free(request.out)
+    require_model_name(request.name)
+    for prompt_id in request.editors:
+        require_prompt_id(prompt_id)
+
+
+def _require_free(out: Path) -> None:
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"{str(out)!r} exists already; choose another --out")
 
 
 def _written(request: ImportRequest, base: Checkpoint | None, parts: dict[str, Imported], sources: dict[str, Any]) -> Checkpoint:
     config = imported_config(request.name, base, parts)
     parts = fitted_editors(parts, config)
-    scratch = _scratch_beside(request.out)
-    try:
+    with replacing_folder(request.out) as scratch:
         if base is not None:
             _copy_parts(base, scratch, replaced=set(parts))
         for part, imported in parts.items():
@@ -187,26 +197,7 @@ def _written(request: ImportRequest, base: Checkpoint | None, parts: dict[str, I
         (scratch / REPORT_NAME).write_text(json.dumps(report, indent=1) + "\n", "utf8")
         provenance = {**(base.provenance if base is not None else {}), "imported": sources}
         _try_out(write_index(scratch, config, _prompts(base, parts), provenance), parts)
-        _move(scratch, request.out)
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
     return open_checkpoint(request.out)
-
-
-def _scratch_beside(out: Path) -> Path:
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        return Path(tempfile.mkdtemp(dir=out.parent, prefix=".importing-"))
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error.strerror}") from None
-
-
-def _move(scratch: Path, out: Path) -> None:
-    try:
-        scratch.chmod(0o755)
-        scratch.replace(out)
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error.strerror}") from None
 
 
 def _copy_parts(base: Checkpoint, scratch: Path, replaced: set[str]) -> None:

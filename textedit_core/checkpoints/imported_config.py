@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
 
 from textedit_core.alignment import FFHQ_CROP
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.editor_fit import fit_editor
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.config import EditorConfig, EncoderConfig, ModelConfig
+from textedit_core.config import ModelConfig, around_decoder
+from textedit_core.editor.config import EditorConfig
+from textedit_core.encoder.config import EncoderConfig
 from textedit_core.errors import UsageError, UserError
-from textedit_core.pixels import PixelSpec
+from textedit_core.latents import LatentSpec
 
 # Encoders look at no more; the width of a residual editor that is trained later is that of the StyleGAN2 preset.
 _ENCODER_SIZE = 256
@@ -54,30 +55,18 @@ def _around_decoder(name: str, parts: dict[str, Imported]) -> ModelConfig:
     if "decoder" not in parts:
         raise UsageError("there is no decoder: give --decoder, an encoder's file that holds one, or --base with a checkpoint")
     decoder = parts["decoder"].config
-    size = min(decoder.img_resolution, _ENCODER_SIZE)
-    return ModelConfig(
-        name=name,
-        pixel=PixelSpec(size=size),
-        encoder=EncoderConfig(img_resolution=size, num_ws=decoder.num_ws, w_dim=decoder.w_dim),
-        decoder=decoder,
-        editor=EditorConfig(num_ws=decoder.num_ws, w_dim=decoder.w_dim, hidden_dim=_EDITOR_WIDTH),
-    )
+    encoder = EncoderConfig(img_resolution=min(decoder.img_resolution, _ENCODER_SIZE))
+    return around_decoder(name, decoder, encoder, EditorConfig(hidden_dim=_EDITOR_WIDTH))
 
 
 def _check_latents(config: ModelConfig, base: Checkpoint | None, parts: dict[str, Imported]) -> None:
-    wanted = (config.decoder.num_ws, config.decoder.w_dim)
-    found: dict[str, Any] = {"encoder": config.encoder, "editor": config.editor}
+    """What ModelConfig cannot see: editors that the base checkpoint imported, latents, and the mapping."""
     if base is not None:
-        kept = [prompt for prompt in base.prompts.values() if prompt.editor and f"editors/{prompt.id}" not in parts]
-        found |= {f"editors/{prompt.id}": prompt.editor for prompt in kept}
-    latents = {part: (item.num_ws, item.w_dim) for part, item in found.items()}
+        for prompt in base.prompts.values():
+            if prompt.editor and f"editors/{prompt.id}" not in parts:
+                config.require_latent(f"editors/{prompt.id}", prompt.editor.latent)
     if "latents" in parts:
-        latents["latents"] = tuple(parts["latents"].tensors["w_plus"].shape[1:])
-    for part, (num_ws, w_dim) in latents.items():
-        if (num_ws, w_dim) != wanted:
-            raise UserError(
-                f"{part} has {num_ws} levels of {w_dim} numbers, the decoder {wanted[0]} of {wanted[1]}; they are of different models"
-            )
+        config.require_latent("latents", LatentSpec(*parts["latents"].tensors["w_plus"].shape[1:]))
     width = config.mapping.w_dim
-    if "mapping" in parts and width != wanted[1]:
-        raise UserError(f"the mapping network makes {width} numbers, the decoder takes {wanted[1]}; they are of different models")
+    if "mapping" in parts and width != config.latent.w_dim:
+        raise UserError(f"the mapping network makes {width} numbers, the decoder takes {config.latent.w_dim}; they are of different models")

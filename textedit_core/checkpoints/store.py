@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import re
-import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,27 +14,21 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from textedit_core.config import (
-    ModelConfig,
-    Prompt,
-    model_config_from_dict,
-    prompt_editor_config,
-    prompt_from_dict,
-    text_editor_config,
-    to_dict,
-)
+from textedit_core.atomic import replacing_file, write_text
+from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
-from textedit_core.e4e_encoder import PyramidEncoder, build_encoder
-from textedit_core.editor import LatentEditor, TextConditionedEditor
-from textedit_core.encoder import Encoder
+from textedit_core.editor import LatentEditor, TextConditionedEditor, build_editor
+from textedit_core.editor.config import prompt_editor_config, text_editor_config
+from textedit_core.encoder import Encoder, PyramidEncoder, build_encoder
 from textedit_core.errors import UserError, unknown_name
-from textedit_core.mapper_editor import build_editor
+from textedit_core.hashing import sha256_of, sha256_of_file
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IdentityNet, build_identity
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.open_clip_model import OpenClipModel
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt, prompt_from_dict
 
 FORMAT_VERSION = 1
 INDEX_NAME = "checkpoint.json"
@@ -112,10 +103,6 @@ class Checkpoint:
     def load_latents(self) -> Tensor:
         """Imported latents of real photos, w_plus float32 [N,L,D]."""
         return load_file(str(self.verified(f"{LATENTS}.safetensors")))["w_plus"]
-
-    def load_w_avg(self) -> Tensor:
-        """The average latent that came with an imported generator, float32 [D] or [L,D]."""
-        return load_file(str(self.verified(f"{LATENT_AVERAGE}.safetensors")))["w_avg"]
 
     def prompt(self, prompt_id: str) -> Prompt:
         """Looks a prompt up by its id; raises UsageError naming those that exist."""
@@ -209,8 +196,11 @@ def save_weights(tensors: Mapping[str, Tensor], path: Path, dtype: torch.dtype =
     Vectors keep fp32 since batch-norm variances fall below what fp16 can hold.
     """
     stored = {key: _stored(value, dtype) for key, value in tensors.items()}
-    with _replacing(path) as scratch:
-        save_file(stored, str(scratch))
+    with replacing_file(path) as draft:
+        try:
+            save_file(stored, str(draft))
+        except SafetensorError as error:
+            raise UserError(f"cannot write {str(path)!r}: {error}") from None
 
 
 def _stored(value: Tensor, dtype: torch.dtype) -> Tensor:
@@ -242,7 +232,7 @@ def write_part(directory: Path, name: str, module: nn.Module, dtype: torch.dtype
 def write_index(directory: Path, config: ModelConfig, prompts: list[Prompt], provenance: dict[str, Any]) -> Checkpoint:
     """Hashes what lies in the directory and writes checkpoint.json, atomically. The checkpoint id is derived from the hashes."""
     files = {name: file_entry(directory / name) for name in sorted(_checkpoint_files(directory))}
-    digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
+    digest = sha256_of(json.dumps(files, sort_keys=True).encode())
     index = {
         "format_version": FORMAT_VERSION,
         "checkpoint_id": f"{config.name}-{digest[:12]}",
@@ -251,8 +241,7 @@ def write_index(directory: Path, config: ModelConfig, prompts: list[Prompt], pro
         "provenance": provenance,
         "files": files,
     }
-    with _replacing(directory / INDEX_NAME) as scratch:
-        scratch.write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", "utf8")
+    write_text(directory / INDEX_NAME, json.dumps(index, indent=1, ensure_ascii=False) + "\n")
     return open_checkpoint(directory)
 
 
@@ -263,34 +252,4 @@ def _checkpoint_files(directory: Path) -> list[str]:
 
 def file_entry(path: Path) -> dict[str, Any]:
     """Size in bytes and sha256 of a file, as the index lists them."""
-    with path.open("rb") as stream:
-        digest = hashlib.sha256()
-        while chunk := stream.read(1 << 20):
-            digest.update(chunk)
-    return {"bytes": path.stat().st_size, "sha256": digest.hexdigest()}
-
-
-class _replacing:
-    """Context that gives a scratch path beside `path` and moves it into place only when the block succeeds."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __enter__(self) -> Path:
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor, name = tempfile.mkstemp(dir=self.path.parent, prefix=".writing-", suffix=self.path.suffix)
-        except OSError as error:
-            raise UserError(f"cannot write {str(self.path)!r}: {error.strerror}") from None
-        os.close(descriptor)
-        self.scratch = Path(name)
-        return self.scratch
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
-        if kind is None:
-            self.scratch.chmod(0o644)
-            os.replace(self.scratch, self.path)
-            return
-        self.scratch.unlink(missing_ok=True)
-        if isinstance(error, (OSError, SafetensorError)):
-            raise UserError(f"cannot write {str(self.path)!r}: {error}") from None
+    return {"bytes": path.stat().st_size, "sha256": sha256_of_file(path)}

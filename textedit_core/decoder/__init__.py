@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from textedit_core.config import DecoderConfig
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.mapping import MappingNetwork
 from textedit_core.decoder.mobile import MobileDecoder
 from textedit_core.decoder.mobile_stylegan import MobileStyleGANDecoder

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from textedit_core.config import MappingConfig
+from textedit_core.decoder.config import MappingConfig
 from textedit_core.decoder.layers import EqualizedLinear, pixel_norm, scaled_leaky_relu
 
 # A rare flag would otherwise be blown up to a value that drowns the rest.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.config import DecoderConfig
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.decoder.layers import LRELU_SLOPE
 
 # Red, green and blue in the four bands of a Haar transform.

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from textedit_core.config import AliasFreeLayer, DecoderConfig
+from textedit_core.decoder.config import AliasFreeLayer, DecoderConfig
 from textedit_core.decoder.layers import DEMOD_EPS, EqualizedLinear, bounded, scaled_leaky_relu
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
+from textedit_core import psnr
 from textedit_core.alignment import ALIGNMENT_TEMPLATE
 from textedit_core.evaluation.verdicts import Attributes
 from textedit_core.pixels import PixelSpec
@@ -108,9 +109,8 @@ def perceptual_distance(judges: Judges, first: Tensor, second: Tensor) -> NDArra
 
 def psnr_db(first: Tensor, second: Tensor) -> NDArray[np.float64]:
     """Peak signal-to-noise ratio [N] of pictures, both uint8 [N,3,C,C], in dB; infinite for equal ones."""
-    errors = [(a.double() - b.double()).square().flatten(1).mean(1) for a, b in zip(first.split(BATCH), second.split(BATCH), strict=True)]
-    with np.errstate(divide="ignore"):
-        return 10.0 * np.log10(255.0**2 / torch.cat(errors).numpy())
+    pairs = zip(first.split(BATCH), second.split(BATCH), strict=True)
+    return torch.cat([psnr.psnr_db(a, b, data_range=255.0) for a, b in pairs]).numpy()
 
 
 def background_drift(first: Tensor, second: Tensor, background: Tensor) -> NDArray[np.float64]:

@@ -10,6 +10,7 @@ from typing import Any
 from PIL import Image
 from torch import Tensor
 
+from textedit_core.atomic import write_text
 from textedit_core.checkpoints.networks import FP32
 from textedit_core.evaluation.curves import line_chart
 from textedit_core.evaluation.judge_card import in_words, judge_figure
@@ -27,7 +28,6 @@ from textedit_core.evaluation.report import (
 )
 from textedit_core.evaluation.rows import GROUND_TRUTH, NO_EDIT
 from textedit_core.html_page import html_page, inline_picture
-from textedit_core.synthetic.shards import write_atomically
 
 SHOWN_FACES = 6
 # Enough to judge a face by; keeps a page of some hundred pictures below ten megabytes.
@@ -74,7 +74,7 @@ def write_sheet(report: dict[str, Any], pictures: Pictures, path: Path) -> None:
             _judges(report),
         ]
     )
-    write_atomically(path, html_page(f"Evaluation of {report['checkpoint_id']}", body, STYLE).encode())
+    write_text(path, html_page(f"Evaluation of {report['checkpoint_id']}", body, STYLE))
 
 
 def _header(report: dict[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from textedit_core.config import LoopConfig
+from textedit_core.training.pace import LoopConfig
 
 Which = Literal["attributes", "identity"]
 TrunkOptions = tuple[tuple[str, int | tuple[int, ...]], ...]

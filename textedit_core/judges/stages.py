@@ -15,7 +15,7 @@ from textedit_core.judges.attribute_table import ATTRIBUTES, mirrored_targets, s
 from textedit_core.judges.augmentation import augmented
 from textedit_core.judges.config import AugmentationConfig, IdentityJudgeTraining, JudgesConfig
 from textedit_core.judges.networks import AttributeNet, CosFaceHead, IdentityJudgeNet
-from textedit_core.training.loop import Player
+from textedit_core.training.loop import Player, Stage
 
 SAMPLES = 32
 CPU = torch.device("cpu")
@@ -55,7 +55,7 @@ class _PictureSource:
         return augmented(self.data.images(rows), self.augmentation, generator)[0]
 
 
-class AttributeJudgeStage:
+class AttributeJudgeStage(Stage):
     """Trains the attribute judge on the renderer's ground truth: the weighted sum of the attributes' losses."""
 
     name = "judge-attributes"
@@ -89,7 +89,7 @@ class AttributeJudgeStage:
         write_part(self.folder, "attributes", averaged["attributes"])
 
 
-class IdentityJudgeStage:
+class IdentityJudgeStage(Stage):
     """Trains the identity judge on the renderer's identities; every age and style of a person is one class.
 
     A person has a few views only, so that the class alone is learnt by heart too soon. A linear layer therefore also reads from the

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from textedit_core.atomic import replacing_folder, write_text
 from textedit_core.checkpoints.store import load_weights
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.judges.config import PACES, AugmentationConfig, IdentityJudgeTraining, JudgesConfig, Which
 from textedit_core.judges.measurement import measure_judges
@@ -32,7 +30,8 @@ from textedit_core.judges.store import (
 from textedit_core.synthetic.attributes import STYLES
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, choose_device
-from textedit_core.training.loop import run
+from textedit_core.training.loop import Stage, run
+from textedit_core.training.pace import LoopConfig
 
 _RECORD = "{which}.json"
 # What may change between a run and its continuation.
@@ -46,8 +45,6 @@ def train_judges(
     which: Which,
     loop: LoopConfig | None = None,
     config: JudgesConfig | None = None,
-    augmentation: AugmentationConfig | None = None,
-    identity: IdentityJudgeTraining | None = None,
 ) -> str:
     """Trains one judge on the dataset's train split, or resumes it, and returns why it stopped.
 
@@ -56,7 +53,7 @@ def train_judges(
         out: the run's folder; receives the judge's weights and a record of how they came about. Both judges may share it.
         which: "attributes" or "identity".
         loop: the pace; None takes `PACES[which]`.
-        config: sizes of the networks. With `augmentation` and `identity`, None takes the defaults.
+        config: sizes of the networks; None takes the defaults.
 
     Raises:
         UsageError: no judge has this name.
@@ -65,18 +62,10 @@ def train_judges(
     if which not in PACES:
         raise unknown_name("judge", which, list(PACES), "the judges are")
     pace, config = loop or PACES[which], config or JudgesConfig()
-    augmentation, identity = augmentation or AugmentationConfig(), identity or IdentityJudgeTraining()
     torch.manual_seed(pace.seed)
     faces = _faces(data, "train", config)
     team = Team(choose_device(pace.device))
-    stage: AttributeJudgeStage | IdentityJudgeStage
-    if which == "attributes":
-        stage = AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device)
-    else:
-        stage = IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device)
-    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
-    if which == "identity":
-        recipe["identity"] = dataclasses.asdict(identity)
+    stage, recipe = _stage(which, config, faces, pace, out, team)
     reason = run(stage, pace, out, team, _settings(recipe, len(faces)))
     record = {
         "config": dataclasses.asdict(config)[which],
@@ -86,8 +75,20 @@ def train_judges(
         "people": faces.num_identities,
         "dataset": _dataset_card(data),
     }
-    _write_json(out / _RECORD.format(which=which), record)
+    write_text(out / _RECORD.format(which=which), _json(record))
     return reason
+
+
+def _stage(
+    which: Which, config: JudgesConfig, faces: FaceDataset, pace: LoopConfig, out: Path, team: Team
+) -> tuple[Stage, dict[str, dict[str, Any]]]:
+    """One judge's stage, and the recipe by which it is trained."""
+    augmentation, identity = AugmentationConfig(), IdentityJudgeTraining()
+    recipe = {"loop": dataclasses.asdict(pace), "augmentation": dataclasses.asdict(augmentation)}
+    if which == "attributes":
+        return AttributeJudgeStage(config, augmentation, faces, pace.batch_size, out, team.device), recipe
+    recipe["identity"] = dataclasses.asdict(identity)
+    return IdentityJudgeStage(config, identity, augmentation, faces, pace.batch_size, out, team.device), recipe
 
 
 def _settings(recipe: dict[str, dict[str, Any]], images: int) -> dict[str, Any]:
@@ -114,20 +115,10 @@ def release_judges(run_folder: Path, data: Path, out: Path) -> Judges:
     provenance: dict[str, Any] = {
         which: {key: value for key, value in record.items() if key != "config"} for which, record in records.items()
     }
-    out.parent.mkdir(parents=True, exist_ok=True)
-    scratch = Path(tempfile.mkdtemp(dir=out.parent, prefix=f".{out.name}-"))
-    try:
+    with replacing_folder(out) as scratch:
         for name in (ATTRIBUTES_NAME, IDENTITY_NAME):
             shutil.copyfile(run_folder / name, scratch / name)
-        _write_json(scratch / INDEX_NAME, index_of(scratch, config, card, provenance))
-        if out.is_dir():
-            shutil.rmtree(out)
-        scratch.chmod(0o755)
-        os.replace(scratch, out)
-    except OSError as error:
-        raise UserError(f"cannot write {str(out)!r}: {error}") from None
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
+        write_text(scratch / INDEX_NAME, _json(index_of(scratch, config, card, provenance)))
     return open_judges(out)
 
 
@@ -152,12 +143,10 @@ def _read_record(run_folder: Path, which: Which) -> dict[str, Any]:
     try:
         return json.loads(path.read_text("utf8"))
     except FileNotFoundError:
-        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with `train judge-{which}`") from None
+        raise UserError(f"{str(run_folder)!r} has no {which} judge yet; train it there with: judges train {which}") from None
     except (OSError, ValueError) as error:
         raise UserError(f"{str(path)!r} cannot be read: {error}; train the judge again") from None
 
 
-def _write_json(path: Path, values: dict[str, Any]) -> None:
-    scratch = path.with_suffix(".writing")
-    scratch.write_text(json.dumps(values, indent=1) + "\n", "utf8")
-    scratch.replace(path)
+def _json(values: dict[str, Any]) -> str:
+    return json.dumps(values, indent=1) + "\n"

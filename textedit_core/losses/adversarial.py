@@ -122,10 +122,6 @@ class R1Penalty:
         self.gamma = gamma
         self.interval = interval
 
-    def due(self, step: int) -> bool:
-        """True on the steps at which the penalty is to be added."""
-        return step % self.interval == 0
-
     def __call__(self, discriminator: nn.Module, real: Tensor) -> Tensor:
         """Penalty, float32 scalar; real RGB [B,3,R,R], augmented or not. Always computed in float32: it differentiates twice.
 

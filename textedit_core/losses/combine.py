@@ -9,7 +9,6 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from textedit_core.losses.adversarial import generator_loss
 from textedit_core.losses.identity import IdentityLoss
 from textedit_core.losses.latent import LatentChangeLoss
 from textedit_core.losses.picture_change import PictureChangeLoss
@@ -62,17 +61,15 @@ class EditorInputs:
 
 
 class EditorObjective(nn.Module):
-    """``loss = loss1 + lambda1 * loss2 + lambda2 * loss3``: text match, latent change, identity; and the change of the picture.
+    """The first four terms of an edit's loss: ``loss1 + latent_weight * loss2 + identity_weight * loss3 + picture_weight * loss_pic``.
 
-    Source: StyleCLIP (Patashnik et al. 2021), equation 4, for the three.
+    Source: StyleCLIP (Patashnik et al. 2021), equation 4, for the first three.
 
     Args:
-        text_match: loss 1.
-        latent_change: loss 2.
-        identity: loss 3.
-        latent_weight: lambda1.
-        identity_weight: lambda2.
-        picture_weight: of the change of the picture.
+        text_match: loss1.
+        latent_change: loss2.
+        identity: loss3.
+        latent_weight, identity_weight, picture_weight: as in the formula.
     """
 
     def __init__(
@@ -126,8 +123,6 @@ class ReconstructionWeights:
     gradient: float = 0.0
     perceptual: float = 0.0
     identity: float = 0.0
-    latent: float = 0.0
-    adversarial: float = 0.0
 
 
 class ReconstructionObjective(nn.Module):
@@ -137,7 +132,6 @@ class ReconstructionObjective(nn.Module):
         weights: weight per term.
         identity_embed: RGB [B,3,H,W] in [-1,1] -> embeddings [B,F] (loss 4); needed if its weight is not 0.
         extractor: feature maps for `PerceptualLoss`; needed if its weight is not 0.
-        discriminator: image -> logits; needed if its weight is not 0.
 
     Raises:
         ValueError: a term has a weight but lacks its network.
@@ -148,43 +142,28 @@ class ReconstructionObjective(nn.Module):
         weights: ReconstructionWeights,
         identity_embed: Callable[[Tensor], Tensor] | None = None,
         extractor: Callable[[Tensor], Sequence[Tensor]] | None = None,
-        discriminator: nn.Module | None = None,
     ) -> None:
         super().__init__()
         _require(weights.identity, identity_embed, "identity", "identity_embed")
         _require(weights.perceptual, extractor, "perceptual", "extractor")
-        _require(weights.adversarial, discriminator, "adversarial", "discriminator")
         self.weights = weights
         self.pixel = MultiScaleL1Loss()
         self.gradient = GradientL1Loss()
         self.perceptual = PerceptualLoss(extractor) if extractor is not None else None
         self.identity = IdentityLoss("cosine")
-        self.latent = LatentChangeLoss("l2")
-        # Judges are borrowed: kept out of the module tree, so that no optimiser or checkpoint picks them up.
-        self._critics = (identity_embed, discriminator)
+        # In a tuple, which keeps a borrowed network out of the module tree: no optimiser or checkpoint picks it up.
+        self._borrowed = (identity_embed,)
 
-    def forward(
-        self,
-        image: Tensor,
-        target: Tensor,
-        pixel_weight: Tensor | None = None,
-        w_plus: Tensor | None = None,
-        w_plus_target: Tensor | None = None,
-    ) -> Objective:
+    def forward(self, image: Tensor, target: Tensor, pixel_weight: Tensor | None = None) -> Objective:
         """Objective over the terms with a weight, named as in `ReconstructionWeights`.
 
         Args:
             image: output RGB [B,3,R,R], nominally [-1,1].
             target: photo RGB [B,3,R,R] in [-1,1].
             pixel_weight: importance map [B,1,R,R] or [1,1,R,R] for the pixel and gradient terms.
-            w_plus: predicted latents [B,L,D], for the latent term.
-            w_plus_target: true latents [B,L,D], for the latent term.
-
-        Raises:
-            ValueError: the latent term has a weight but a latent is missing.
         """
         weights, total = self.weights, _WeightedSum()
-        identity_embed, discriminator = self._critics
+        (identity_embed,) = self._borrowed
         if weights.pixel:
             total.add("pixel", weights.pixel, self.pixel(image, target, pixel_weight))
         if weights.gradient:
@@ -195,12 +174,6 @@ class ReconstructionObjective(nn.Module):
             with torch.no_grad():
                 reference = identity_embed(target)
             total.add("identity", weights.identity, self.identity(identity_embed(image), reference))
-        if weights.latent:
-            if w_plus is None or w_plus_target is None:
-                raise ValueError("the latent term has a weight; pass w_plus and w_plus_target")
-            total.add("latent", weights.latent, self.latent(w_plus - w_plus_target))
-        if weights.adversarial and discriminator is not None:
-            total.add("adversarial", weights.adversarial, generator_loss(discriminator(image)))
         return total.objective()
 
 

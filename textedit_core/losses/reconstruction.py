@@ -109,15 +109,3 @@ def landmark_weight(landmarks: Tensor, resolution: int, emphasis: float = 4.0, r
     down = torch.exp(-((centres - y[..., None]) ** 2) / scale)
     bumps = (down[..., :, None] * across[..., None, :]).amax(dim=1, keepdim=True)
     return 1.0 + emphasis * bumps
-
-
-def psnr(a: Tensor, b: Tensor, data_range: float) -> Tensor:
-    """Peak signal-to-noise ratio of every image in decibels, float32 [B]: ``10 log10(data_range^2 / MSE)``.
-
-    Args:
-        a: [B,...].
-        b: [B,...].
-        data_range: largest minus smallest possible value: 2 for images in [-1,1]. Equal images give infinity.
-    """
-    error = (a.float() - b.float()).square().flatten(1).mean(dim=1)
-    return 10.0 * torch.log10(data_range**2 / error)

@@ -10,7 +10,7 @@ from open_clip.constants import OPENAI_DATASET_MEAN, OPENAI_DATASET_STD
 from open_clip.model import CLIP, CLIPTextCfg, CLIPVisionCfg
 from torch import Tensor
 
-from textedit_core.config import ClipConfig
+from textedit_core.perception.config import ClipConfig
 from textedit_core.perception.resize import resize_square
 from textedit_core.perception.text_image import TextImageModel
 from textedit_core.perception.tokenizer import PromptTokenizer

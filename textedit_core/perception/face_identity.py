@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from textedit_core.config import IdentityConfig
 from textedit_core.errors import unknown_name
+from textedit_core.perception.config import IdentityConfig
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.resize import central_square, resize_square
 
@@ -34,7 +34,7 @@ class ResidualBlock(nn.Module):
             projection = nn.Conv2d(in_channels, out_channels, 1, stride=stride, bias=False)
             self.shortcut = nn.Sequential(projection, nn.BatchNorm2d(out_channels))
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         return self.residual(x) + self.shortcut(x)
 
 

@@ -34,7 +34,7 @@ class SqueezeExcitation(nn.Module):
         self.fc2 = nn.Conv2d(channels // _SQUEEZE, channels, 1, bias=False)
         self.sigmoid = nn.Sigmoid()
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         return x * self.sigmoid(self.fc2(self.relu(self.fc1(self.avg_pool(x)))))
 
 
@@ -59,7 +59,7 @@ class BottleneckUnit(nn.Module):
             SqueezeExcitation(out_channels),
         )
 
-    def forward(self, x: Tensor) -> Tensor:  # noqa: D102 - documented by the class
+    def forward(self, x: Tensor) -> Tensor:
         return self.res_layer(x) + self.shortcut_layer(x)
 
 

@@ -11,8 +11,8 @@ from open_clip.model import CLIP, CustomTextCLIP
 from open_clip.tokenizer import SimpleTokenizer
 from torch import Tensor
 
-from textedit_core.config import ClipConfig
 from textedit_core.errors import UserError, unknown_name
+from textedit_core.perception.config import ClipConfig
 from textedit_core.perception.resize import resize_square
 from textedit_core.perception.text_image import TextImageModel
 

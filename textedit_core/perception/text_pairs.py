@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from textedit_core.config import Prompt
 from textedit_core.errors import UserError
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 from textedit_core.reference_prompts import REFERENCE_PROMPTS
 
 # A prompt without a neutral text is compared with any face.
@@ -81,21 +80,16 @@ def require_known_words(tokenizer: PromptTokenizer, text: str) -> None:
     tokenizer.encode([text])
 
 
-def other_texts(clip: ClipModel, target: TextPair, texts: Iterable[str]) -> Tensor:
-    """Embeds texts that an edit must not be mistaken for, float [K,E], without those that say the same as the target.
+def other_texts(clip: ClipModel, target: TextPair) -> Tensor:
+    """Embeds the reference prompts' texts, which an edit must not be mistaken for, float [K,E].
+
+    Left out are those that say the same as the target, and those with words that the model does not know.
 
     Args:
         clip: the text-image model.
         target: the edit's own pair, embeddings [E].
-        texts: empty takes the texts of the reference prompts, as far as this model knows their words.
-
-    Raises:
-        UserError: a text that was given has words that the model never saw.
     """
-    given = tuple(texts)
-    for text in given:
-        require_known_words(clip.tokenizer, text)
-    chosen = given or tuple(p.text for p in REFERENCE_PROMPTS.values() if not clip.tokenizer.unknown_words(p.text))
+    chosen = tuple(p.text for p in REFERENCE_PROMPTS.values() if not clip.tokenizer.unknown_words(p.text))
     if not chosen:
         return target.text.new_empty(0, target.text.shape[-1])
     with torch.no_grad():

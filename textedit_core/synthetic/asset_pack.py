@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import tempfile
 import zipfile
 from collections.abc import Iterable
@@ -21,7 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from textedit_core.atomic import replacing_file, write_text
 from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of, sha256_of_file
 from textedit_core.synthetic.assets import PACKED_TARGETS, AssetTree, load_targets, targets_archive
 from textedit_core.synthetic.wardrobe import Wardrobe
 
@@ -87,7 +88,7 @@ def check_hashes(tree: AssetTree, files: Iterable[str]) -> None:
         if relative not in known:
             raise UserError(f"no hash is known of the asset {relative}; add it with asset_pack.write_hashes")
         data = tree.read(relative)
-        digest = hashlib.sha256(data).hexdigest()
+        digest = sha256_of(data)
         if digest not in known[relative] and _git_id(data) not in known[relative]:
             raise UserError(
                 f"the asset {tree.path / relative} is not the upstream file: sha256 {digest[:12]}..., not {known[relative][0][:12]}...;"
@@ -109,10 +110,10 @@ def write_hashes(root: Path, path: Path = HASHES_PATH) -> None:
     known: dict[str, list[str]] = json.loads(path.read_text("utf8")) if path.is_file() else {}
     for file in sorted(Path(root).rglob("*")):
         if file.suffix in _ASSET_SUFFIXES:
-            digest = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest = sha256_of_file(file)
             accepted = known.setdefault(file.relative_to(root).as_posix(), [])
             accepted += [digest] * (digest not in accepted)
-    path.write_text(json.dumps(dict(sorted(known.items())), indent=0) + "\n", "utf8")
+    write_text(path, json.dumps(dict(sorted(known.items())), indent=0) + "\n")
 
 
 def _shrunk(data: bytes, size: int) -> bytes:
@@ -127,19 +128,9 @@ def _shrunk(data: bytes, size: int) -> bytes:
 
 
 def _write_pack(out: Path, entries: dict[str, bytes]) -> None:
-    try:
-        handle, scratch = tempfile.mkstemp(dir=out.parent, prefix=".writing-")
-    except OSError as error:
-        raise UserError(f"cannot write {out}: {error.strerror}") from None
-    try:
-        with os.fdopen(handle, "wb") as stream, zipfile.ZipFile(stream, "w") as archive:
-            for name, data in entries.items():
-                # A fixed date: the same assets make the same bytes.
-                info: Any = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
-                info.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
-                archive.writestr(info, data)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, out)
-    except OSError as error:
-        Path(scratch).unlink(missing_ok=True)
-        raise UserError(f"cannot write {out}: {error.strerror}") from None
+    with replacing_file(out) as draft, zipfile.ZipFile(draft, "w") as archive:
+        for name, data in entries.items():
+            # A fixed date: the same assets make the same bytes.
+            info: Any = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_STORED if name.endswith(".png") else zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -15,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from textedit_core.atomic import write_bytes
 from textedit_core.errors import UserError
 
 _LFS_HEADER = b"version https://git-lfs"
@@ -240,7 +239,7 @@ def load_targets(tree: AssetTree, cache: Path | None = None) -> dict[str, Target
             return targets
     targets = {name: parse_target(tree.text(path)) for name, path in files.items()}
     if cache is not None:
-        _write_cache(cache, targets)
+        write_bytes(cache, targets_archive(targets))
     return targets
 
 
@@ -265,11 +264,3 @@ def targets_archive(targets: dict[str, Target]) -> bytes:
         delta=np.concatenate([t.delta for t in targets.values()]),
     )
     return stream.getvalue()
-
-
-def _write_cache(cache: Path, targets: dict[str, Target]) -> None:
-    cache.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=cache.parent, suffix=".npz")
-    with os.fdopen(handle, "wb") as stream:
-        stream.write(targets_archive(targets))
-    os.replace(temporary, cache)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from textedit_core.hashing import sha256_of
 from textedit_core.synthetic.attributes import attributes
 from textedit_core.synthetic.counterfactual_edits import SHIPPED_EDITS, edit_named, source_scene
 from textedit_core.synthetic.counterfactual_set import FORMAT_VERSION, INDEX_NAME
@@ -27,7 +27,8 @@ from textedit_core.synthetic.splits import split_of
 from textedit_core.synthetic.stylize import stylised
 
 if TYPE_CHECKING:
-    from textedit_core.synthetic.renderer import Renderer, Rendering
+    from textedit_core.synthetic.renderer import Renderer
+    from textedit_core.synthetic.rendering import Rendering
 
 SHARD_GROUPS = 8
 _COUNTERFACTUAL_STREAM = 3
@@ -105,7 +106,7 @@ class CounterfactualShard:
         }
         label = self._label(group)
         for name, picture in pictures.items():
-            label["members"][name] |= {"landmarks": rounded(drawn[name].landmarks), "sha256": hashlib.sha256(picture).hexdigest()}
+            label["members"][name] |= {"landmarks": rounded(drawn[name].landmarks), "sha256": sha256_of(picture)}
         figures = stacked_masks([np.isfinite(drawing.depth) for drawing in drawn.values()])
         files = {f"{name}.png": picture for name, picture in pictures.items()}
         return {**files, "figures.png": figures, "json": json.dumps(label).encode()}
@@ -124,7 +125,7 @@ class CounterfactualShard:
             found = json.loads(sample["json"])
             for name, wanted in json.loads(json.dumps(self._label(group)))["members"].items():
                 member, picture = found["members"][name], sample[f"{name}.png"]
-                intact = member["sha256"] == hashlib.sha256(picture).hexdigest()
+                intact = member["sha256"] == sha256_of(picture)
                 if not (intact and wanted.items() <= member.items() and Image.open(BytesIO(picture)).width == self.resolution):
                     return False
             return bool(found["identity"] == group.identity and list(found["members"]) == list(group.scenes) and sample["figures.png"])

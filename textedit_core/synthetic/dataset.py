@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from textedit_core.hashing import sha256_of
 from textedit_core.synthetic.attributes import attributes
 from textedit_core.synthetic.captions import captions
 from textedit_core.synthetic.data_card import data_card
@@ -106,7 +106,7 @@ class DatasetShard:
             drawn = renderer.draw(view.scene)
             for key, label in self._labels(view):
                 data = png(stylised(drawn.photo, drawn.depth, label["style"]))
-                label |= {"landmarks": rounded(drawn.landmarks), "sha256": hashlib.sha256(data).hexdigest()}
+                label |= {"landmarks": rounded(drawn.landmarks), "sha256": sha256_of(data)}
                 yield key, {"png": data, "json": json.dumps(label).encode()}, 1
 
     def _labels(self, view: View) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -132,7 +132,7 @@ class DatasetShard:
         try:
             found = json.loads(sample["json"])
             side = Image.open(BytesIO(sample["png"])).width
-            intact = found["sha256"] == hashlib.sha256(sample["png"]).hexdigest()
+            intact = found["sha256"] == sha256_of(sample["png"])
         except (KeyError, ValueError, OSError):
             return False
         return intact and side == self.resolution and json.loads(json.dumps(label)).items() <= found.items()

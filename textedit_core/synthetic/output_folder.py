@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from textedit_core import atomic
 from textedit_core.errors import UsageError, UserError
 from textedit_core.synthetic.shard_workers import core_count
 from textedit_core.synthetic.shards import SHARD_FOLDER
@@ -49,6 +50,6 @@ def check_request(count: int, resolution: int, workers: int | None, what: str) -
 
 
 def sweep(folder: Path) -> None:
-    """Removes the half-written files that a killed run has left."""
-    for leftover in [*folder.glob(".writing-*"), *(folder / SHARD_FOLDER).glob(".writing-*")]:
-        leftover.unlink(missing_ok=True)
+    """Removes the half-written files that a killed run has left; those of a run that goes on stay."""
+    for each in (folder, folder / SHARD_FOLDER):
+        atomic.sweep(each)

@@ -16,31 +16,16 @@ from textedit_core.synthetic.figure import Part, parts
 from textedit_core.synthetic.graphics import open_context, set_uniform
 from textedit_core.synthetic.lighting import Lighting, lighting
 from textedit_core.synthetic.meshes import Points
+from textedit_core.synthetic.rendering import Image8, Rendering
 from textedit_core.synthetic.scene import SKINS, SceneParameters, hair_color, skin_weights
 from textedit_core.synthetic.wardrobe import Wardrobe
 
-Image8 = NDArray[np.uint8]
 _SHADOW_SIDE = 512
 # Below every hair.
 _UNCUT = -100.0
 # In the order of their texture units.
 _SAMPLERS = ("albedo_map", "second_map", "third_map", "view_depth", "shadow_depth", "fourth_map", "grain_map")
 _SKIN_UNITS = (0, 1, 2, 5)
-
-
-@dataclass(frozen=True)
-class Rendering:
-    """One drawn scene.
-
-    Attributes:
-        photo: [S, S, 3] uint8 sRGB.
-        depth: [S, S] float32 distance from the camera; the background is infinite.
-        landmarks: [5, 2] pixels, origin top left.
-    """
-
-    photo: Image8
-    depth: NDArray[np.float32]
-    landmarks: NDArray[np.float64]
 
 
 @dataclass(frozen=True)

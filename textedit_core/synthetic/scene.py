@@ -143,12 +143,6 @@ class SceneParameters:
         return asdict(self)
 
 
-def scene_from_dict(data: dict[str, Any]) -> SceneParameters:
-    """Restores what `SceneParameters.to_dict` returned."""
-    fields: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in data.items()}
-    return SceneParameters(**fields)
-
-
 def _between(skins: tuple[int, int, int], mix: float) -> dict[int, float]:
     """Walks round three skins while `mix` goes from 0 to 1; two neighbours are blended at a time."""
     place = 3.0 * mix

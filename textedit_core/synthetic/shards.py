@@ -6,41 +6,32 @@ them; what is needed here is read without one.
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
-import os
 import tarfile
-import tempfile
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+from textedit_core.atomic import write_bytes
 from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of, sha256_of_file
 
 SHARD_FOLDER = "shards"
 Sample = dict[str, bytes]
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Writes a file so that it is either complete or absent.
+    """Writes a file of a rendering so that it is either complete or absent.
 
     Raises:
         UserError: the disk is full or the folder cannot be written.
     """
-    scratch = ""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, scratch = tempfile.mkstemp(dir=path.parent, prefix=".writing-")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-        os.chmod(scratch, 0o644)
-        os.replace(scratch, path)
-    except OSError as error:
-        if scratch:
-            Path(scratch).unlink(missing_ok=True)
-        raise UserError(f"cannot write {str(path)!r}: {error.strerror}; what is complete is kept, the same command goes on") from None
+        write_bytes(path, data)
+    except UserError as error:
+        raise UserError(f"{error}; what is complete is kept, the same command goes on") from None
 
 
 def shard_bytes(samples: Iterable[tuple[str, Sample]], *, compress: bool = False) -> bytes:
@@ -94,14 +85,14 @@ def read_listed_shard(folder: Path, entry: dict[str, Any]) -> dict[str, Sample]:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{str(path)!r} cannot be read ({error.strerror}); the same render command draws it again") from None
-    if hashlib.sha256(data).hexdigest() != entry["sha256"]:
+    if sha256_of(data) != entry["sha256"]:
         raise UserError(f"{str(path)!r} is damaged: its sha256 differs from the index; the same render command draws it again")
     return unpack_shard(data, str(path))
 
 
 def listed(path: Path, samples: int) -> dict[str, Any]:
     """Returns the index entry of a complete shard."""
-    return {"name": path.name, "samples": samples, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    return {"name": path.name, "samples": samples, "sha256": sha256_of_file(path)}
 
 
 def read_index(folder: Path, name: str, version: int) -> dict[str, Any]:
@@ -131,4 +122,4 @@ def read_index(folder: Path, name: str, version: int) -> dict[str, Any]:
 def dataset_hash(index: dict[str, Any]) -> str:
     """Returns 16 hex digits that name the content of all shards of an index."""
     digests = "".join(entry["sha256"] for entry in index["shards"])
-    return hashlib.sha256(digests.encode()).hexdigest()[:16]
+    return sha256_of(digests.encode())[:16]

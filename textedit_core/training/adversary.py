@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 import torch
 from torch import Tensor, nn
 
-from textedit_core.config import DecoderTraining
 from textedit_core.losses.adaptive_augmentation import AdaptiveAugmentation
 from textedit_core.losses.adversarial import Discriminator, R1Penalty, discriminator_loss, generator_loss
 from textedit_core.training.distributed import Team
@@ -13,6 +14,23 @@ from textedit_core.training.distributed import Team
 # The discriminator learns at half the generator's rate and forgets gradients at once, as in StyleGAN2's settings (beta1 = 0).
 LEARNING_RATE_SCALE = 0.5
 BETAS = (0.0, 0.99)
+# Widths at the full resolution and at most.
+CHANNELS = (16, 128)
+# Steps between two gradient penalties, on average.
+R1_INTERVAL = 8
+
+
+class AdversaryRecipe(Protocol):
+    """The share of a decoder's recipe that is the adversary's."""
+
+    @property
+    def r1_gamma(self) -> float: ...
+
+    @property
+    def augment_target(self) -> float: ...
+
+    @property
+    def augment_ramp_images(self) -> int: ...
 
 
 class Adversary:
@@ -20,15 +38,15 @@ class Adversary:
 
     Args:
         resolution: side of the images in pixels, a power of two.
-        recipe: `r1_gamma`, `r1_interval`, `augment_target`, `augment_ramp_images`, `discriminator_channels`.
+        recipe: weight of the gradient penalty, and target and ramp of the augmentation.
         team: where it computes and with whom.
     """
 
-    def __init__(self, resolution: int, recipe: DecoderTraining, team: Team) -> None:
+    def __init__(self, resolution: int, recipe: AdversaryRecipe, team: Team) -> None:
         self.team = team
-        self.discriminator = Discriminator(resolution, *recipe.discriminator_channels).to(team.device, memory_format=torch.channels_last)
+        self.discriminator = Discriminator(resolution, *CHANNELS).to(team.device, memory_format=torch.channels_last)
         self.augmentation = AdaptiveAugmentation(recipe.augment_target, recipe.augment_ramp_images).to(team.device)
-        self.penalty = R1Penalty(recipe.r1_gamma, recipe.r1_interval)
+        self.penalty = R1Penalty(recipe.r1_gamma, R1_INTERVAL)
         # In the module tree, so that the probability is saved and resumed with the discriminator.
         self.module = nn.ModuleDict({"discriminator": self.discriminator, "augmentation": self.augmentation})
 

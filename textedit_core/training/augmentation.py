@@ -53,7 +53,7 @@ def draw_view(count: int, generator: torch.Generator, team: Team = SOLO, mirror:
     The numbers come from a generator on the host, so that they are the same on every device.
     """
     uniform = torch.rand(count * team.size, 9, generator=generator)
-    u = team.share(uniform).to(team.device, non_blocking=True)
+    u = team.shard(uniform).to(team.device, non_blocking=True)
     both_ways = 2.0 * u - 1.0
     flip = torch.where(u[:, 0] < 0.5, -1.0, 1.0) if mirror else torch.ones_like(u[:, 0])
     zoom = 1.0 + ZOOM * both_ways[:, 1]

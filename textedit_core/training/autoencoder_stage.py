@@ -6,21 +6,29 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.config import DecoderTraining, EncoderTraining, ModelConfig
+from textedit_core.config import ModelConfig
 from textedit_core.decoder import build_decoder
 from textedit_core.decoder.layers import EQUALIZED_RATE
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.encoder import build_encoder
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.training.adversary import BETAS, LEARNING_RATE_SCALE, Adversary
-from textedit_core.training.decoder_stage import perceptual_distances, refuse_early_discriminator, template_focus, with_terms
+from textedit_core.training.decoder_stage import (
+    DecoderTraining,
+    perceptual_distances,
+    refuse_early_discriminator,
+    template_focus,
+    with_terms,
+)
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.encoded_faces import encoded
-from textedit_core.training.encoder_stage import latent_terms
+from textedit_core.training.encoder_stage import EncoderTraining, latent_terms
 from textedit_core.training.image_source import ImageRows, ImageSource
-from textedit_core.training.loop import Player
+from textedit_core.training.loop import Player, Stage
+from textedit_core.training.pace import LoopConfig
+from textedit_core.training.stage_spec import StageRun, StageSpec, photographs_alone
 
 
-class AutoencoderStage:
+class AutoencoderStage(Stage):
     """Trains encoder and decoder together to reproduce photographs, with a discriminator for the details that pixels cannot ask for.
 
     Stands in for the stages `decoder` and `encoder` where faces come as plain photographs. Weights of pixels, features and discriminator
@@ -57,7 +65,7 @@ class AutoencoderStage:
             self.players.append(Player("discriminator", self.adversary.module, self._discriminator_losses, LEARNING_RATE_SCALE, BETAS))
 
     def _draw(self, generator: torch.Generator) -> Tensor:
-        return self.images(self.team.share(torch.randint(self.count, (self.batch_size,), generator=generator)))
+        return self.images(self.team.shard(torch.randint(self.count, (self.batch_size,), generator=generator)))
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         photos = self._draw(generator)
@@ -91,3 +99,21 @@ class AutoencoderStage:
         assert isinstance(networks, nn.ModuleDict)
         for name in ("encoder", "decoder"):
             write_part(self.directory, name, networks[name])
+
+
+def _build(run: StageRun) -> AutoencoderStage:
+    recipes = run.recipes
+    return AutoencoderStage(
+        run.model, recipes["decoder"], recipes["encoder"], run.data, run.heldout, run.batch_size, run.checkpoint, run.team
+    )
+
+
+STAGE = StageSpec(
+    name="autoencoder",
+    trains="encoder and decoder together, from photographs alone",
+    pace=LoopConfig(images=64_000, learning_rate=1e-3),
+    build=_build,
+    recipes={"decoder": DecoderTraining(), "encoder": EncoderTraining()},
+    data=("rendered", "photos"),
+    photos_only=photographs_alone,
+)

@@ -6,10 +6,11 @@ import dataclasses
 from pathlib import Path
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index
-from textedit_core.config import EditorTraining, Prompt
 from textedit_core.perception.text_pairs import embed_prompt, text_vector
+from textedit_core.prompts import Prompt
 from textedit_core.training.distributed import SOLO
 from textedit_core.training.editor_networks import load_frozen
+from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.editor_stage import require_new_prompt
 from textedit_core.training.latent_cache import EditorData, remember_faces
 from textedit_core.training.prompt_space import with_neutral

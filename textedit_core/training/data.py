@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from concurrent.futures import ThreadPoolExecutor
 from io import BytesIO
 from pathlib import Path
@@ -16,6 +15,7 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from textedit_core.atomic import replacing_file, write_text
 from textedit_core.errors import UserError, unknown_name
 from textedit_core.pixels import PixelSpec
 from textedit_core.synthetic.shards import Sample, dataset_hash, read_index, read_listed_shard
@@ -93,6 +93,12 @@ class FaceDataset:
         return [text for label in self.labels for text in label["captions"]]
 
 
+def require_several_people(data: FaceDataset, stage: str) -> None:
+    """Raises UserError where the data shows one person alone, which leaves a stage nobody to tell apart."""
+    if data.num_identities < 2:
+        raise UserError(f"{str(data.folder)!r} shows {data.num_identities} person; the {stage} stage tells people apart, render more")
+
+
 def _decoded(folder: Path, entries: list[dict[str, Any]], name: str, size: int) -> tuple[np.ndarray, list[dict[str, Any]]]:
     """The images and labels of some shards, from the cache `name` when it is there."""
     pixels, labels = folder / f"{name}.npy", folder / f"{name}.json"
@@ -105,11 +111,10 @@ def _decode(folder: Path, entries: list[dict[str, Any]], pixels: Path, labels: P
     count = sum(entry["samples"] for entry in entries)
     if not count:
         raise UserError(f"{str(folder)!r} has no images of this split: it takes people number 18 and 19 of every 20; render more")
-    # Two stages that start at once on a new dataset both decode it, each into files of its own.
-    scratch, drafted = pixels.with_suffix(f".{os.getpid()}.writing"), labels.with_suffix(f".{os.getpid()}.draft")
     sidecars: list[dict[str, Any]] = []
-    try:
-        array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(count, 3, size, size))
+    # Two stages that start at once on a new dataset both decode it, each into a draft of its own.
+    with replacing_file(pixels) as draft:
+        array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(count, 3, size, size))
         with ThreadPoolExecutor(_THREADS) as pool:
             for entry in track(entries, "decoding images", console=Console(stderr=True)):
                 samples = read_listed_shard(folder, entry)
@@ -118,14 +123,7 @@ def _decode(folder: Path, entries: list[dict[str, Any]], pixels: Path, labels: P
                     array[row] = image
                 sidecars += [{**_sidecar(item), "key": item[0], "shard": entry["name"]} for item in samples.items()]
         array.flush()
-        drafted.write_text(json.dumps(sidecars), "utf8")
-        drafted.replace(labels)
-        scratch.replace(pixels)
-    except OSError as error:
-        raise UserError(f"cannot write the decoded images {str(pixels)!r}: {error.strerror}; free some space") from None
-    finally:
-        scratch.unlink(missing_ok=True)
-        drafted.unlink(missing_ok=True)
+        write_text(labels, json.dumps(sidecars))
     _drop_stale(pixels)
 
 

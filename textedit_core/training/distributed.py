@@ -36,11 +36,11 @@ class Team:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main_process(self) -> bool:
         """True in the one process that writes files and shows progress."""
         return self.rank == 0
 
-    def share(self, rows: Tensor) -> Tensor:
+    def shard(self, rows: Tensor) -> Tensor:
         """This process's slice of the first axis of what was drawn for the whole batch; the axis is divisible by `size`."""
         part = len(rows) // self.size
         return rows[self.rank * part : (self.rank + 1) * part]
@@ -54,7 +54,7 @@ class Team:
         return reduce(values.detach().clone(), "mean")
 
     def gather(self, part: Tensor) -> Tensor:
-        """Joins the parts [b,...] of all processes to [size*b,...] in the order of `share`; gradients reach every process's part."""
+        """Joins the parts [b,...] of all processes to [size*b,...] in the order of `shard`; gradients reach every process's part."""
         if self.size == 1:
             return part
         # A sum of slices that do not overlap is the one transfer whose gradient is the same transfer again.
@@ -72,22 +72,22 @@ class Team:
             for gradient, mean in zip(gradients, averaged.split([g.numel() for g in gradients]), strict=True):
                 gradient.copy_(mean.view_as(gradient))
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Returns once every process has called it."""
         if self.size > 1:
             torch.distributed.barrier()
 
     @contextmanager
-    def leader_first(self) -> Iterator[None]:
+    def main_process_first(self) -> Iterator[None]:
         """Runs the block in rank 0 first, then in the others, which find what it wrote."""
-        if not self.leads:
-            self.wait()
+        if not self.is_main_process:
+            self.barrier()
         try:
             yield
         finally:
             # Also after an error: the others then meet it themselves instead of waiting for ever.
-            if self.leads:
-                self.wait()
+            if self.is_main_process:
+                self.barrier()
 
 
 class _Sum(torch.autograd.Function):

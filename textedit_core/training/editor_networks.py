@@ -8,8 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.e4e_encoder import PyramidEncoder
-from textedit_core.encoder import Encoder
+from textedit_core.encoder import Encoder, PyramidEncoder
 from textedit_core.perception.clip import ClipModel
 from textedit_core.perception.face_identity import IRSE50, IdentityNet
 

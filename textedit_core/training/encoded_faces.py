@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import LATENTS, Checkpoint
 from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of
 from textedit_core.perception.resize import resize_square
 from textedit_core.training.image_source import ImageRows, ImageSource
 
@@ -33,7 +33,7 @@ class StoredLatents:
     @property
     def labels(self) -> list[dict[str, Any]]:
         """What is known of each: the sha256 of its numbers."""
-        return [{"sha256": hashlib.sha256(latent.numpy().tobytes()).hexdigest()} for latent in self.w_plus]
+        return [{"sha256": sha256_of(latent.numpy().tobytes())} for latent in self.w_plus]
 
     def of_every_style(self) -> StoredLatents:
         """The latents themselves: what style they have is not known."""

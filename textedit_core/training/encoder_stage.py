@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.config import EncoderTraining
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.encoder import build_encoder
 from textedit_core.latents import broadcast_w
 from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.losses.latent import level_spread_loss, w_norm_loss
@@ -17,13 +18,35 @@ from textedit_core.training.decoder_stage import template_focus, with_terms
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.encoded_faces import encoded
 from textedit_core.training.image_source import ImageSource
-from textedit_core.training.loop import Player
+from textedit_core.training.loop import Player, Stage
+from textedit_core.training.pace import LoopConfig
+from textedit_core.training.stage_spec import StageRun, StageSpec
+
+# The share of a batch that the decoder draws from mixtures of two people's latents.
+SAMPLED_SHARE = 0.5
 
 
-class EncoderStage:
+@dataclass(frozen=True)
+class EncoderTraining:
+    """Weights of the encoder's loss beside the latent term's 1. That term runs alone at first; what compares the reconstruction (pixels,
+    perceptual distance, identity) joins for the last `rendered_share`.
+
+    `w_norm` keeps latents near their mean and `delta` keeps the levels near each other (e4e, Tov et al. 2021), both in units of the
+    latents' spread.
+    """
+
+    pixel: float = 1.0
+    perceptual: float = 0.2
+    identity: float = 0.5
+    w_norm: float = 0.0
+    delta: float = 0.0
+    rendered_share: float = 0.25
+
+
+class EncoderStage(Stage):
     """Trains the encoder: latent regression, pixels, perceptual features and the identity loss (loss4) of photo against reconstruction.
 
-    Half of a batch (`sampled_share`) are faces that the decoder renders from mixtures of two people's latents, whose w is known exactly.
+    Half of a batch are faces that the decoder renders from mixtures of two people's latents, whose w is known exactly.
     """
 
     name = "encoder"
@@ -48,8 +71,8 @@ class EncoderStage:
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         # Counted per process, so that every process has as many of either kind.
-        sampled = int(self.batch_size // self.team.size * self.recipe.sampled_share) * self.team.size
-        rows = self.team.share(torch.randint(self.count, (self.batch_size - sampled,), generator=generator))
+        sampled = int(self.batch_size // self.team.size * SAMPLED_SHARE) * self.team.size
+        rows = self.team.shard(torch.randint(self.count, (self.batch_size - sampled,), generator=generator))
         images, latents = self.images(rows), self.latents[rows.to(self.team.device)]
         if sampled:
             mixed = self._mixtures(sampled, generator)
@@ -59,7 +82,7 @@ class EncoderStage:
         w_plus = encoded(self.encoder, images.contiguous(memory_format=torch.channels_last)).float()
         error = (w_plus - latents.unsqueeze(1)) / self.w_std
         latent = error.square().mean()
-        losses = {"loss": self.recipe.latent * latent, "latent": latent.detach()}
+        losses = {"loss": latent, "latent": latent.detach()}
         losses = with_terms(losses, latent_terms(self.recipe, w_plus, self.encoder.w_avg, self.w_std))
         if progress >= 1.0 - self.recipe.rendered_share:
             target = F.avg_pool2d(images[: len(rows)], 2)
@@ -71,7 +94,7 @@ class EncoderStage:
     def _mixtures(self, count: int, generator: torch.Generator) -> Tensor:
         pairs = torch.randint(self.count, (count, 2), generator=generator)
         share = torch.rand(count, 1, generator=generator)
-        pairs, share = (self.team.share(drawn).to(self.team.device) for drawn in (pairs, share))
+        pairs, share = (self.team.shard(drawn).to(self.team.device) for drawn in (pairs, share))
         return torch.lerp(self.latents[pairs[:, 0]], self.latents[pairs[:, 1]], share)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
@@ -89,3 +112,16 @@ def latent_terms(recipe: EncoderTraining, w_plus: Tensor, w_avg: Tensor, w_std: 
     if recipe.delta:
         terms["delta"] = (recipe.delta, level_spread_loss(w_plus) / w_std**2)
     return terms
+
+
+def _build(run: StageRun) -> EncoderStage:
+    return EncoderStage(run.recipes["encoder"], run.data, run.heldout, run.batch_size, run.checkpoint, run.team)
+
+
+STAGE = StageSpec(
+    name="encoder",
+    trains="encoder: photo to latent",
+    pace=LoopConfig(images=16_000, learning_rate=2e-3, matrix_rate=2e-2),
+    build=_build,
+    recipes={"encoder": EncoderTraining()},
+)

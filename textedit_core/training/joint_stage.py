@@ -3,38 +3,50 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 from collections.abc import Mapping
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, write_part
-from textedit_core.config import EditorTraining, EncoderTraining, Prompt
 from textedit_core.decoder.layers import EQUALIZED_RATE
-from textedit_core.e4e_encoder import PyramidEncoder
 from textedit_core.editor import LatentEditor
-from textedit_core.encoder import Encoder
+from textedit_core.encoder import Encoder, PyramidEncoder
 from textedit_core.errors import unknown_name
 from textedit_core.latents import apply_edit
-from textedit_core.losses.combine import EditorInputs, ReconstructionObjective, ReconstructionWeights
+from textedit_core.losses.combine import ReconstructionObjective, ReconstructionWeights
 from textedit_core.perception.text_pairs import embed_prompt
+from textedit_core.prompts import Prompt
 from textedit_core.training.data import FaceDataset
 from textedit_core.training.decoder_stage import template_focus
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.editor_networks import FrozenNetworks
-from textedit_core.training.editor_objective import EditorCriterion
+from textedit_core.training.editor_objective import EditorCriterion, edit_inputs
+from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
 from textedit_core.training.encoded_faces import SampleFaces, encoded
+from textedit_core.training.encoder_stage import EncoderTraining
 from textedit_core.training.image_source import ImageSource
-from textedit_core.training.latent_cache import spread_of
-from textedit_core.training.loop import Player
+from textedit_core.training.latent_cache import Unedited, spread_of
+from textedit_core.training.loop import Player, Stage
+from textedit_core.training.pace import LoopConfig
+from textedit_core.training.stage_spec import Additions, Changes, Recipes, StageRun, StageSpec
 from textedit_core.training.strength import calibrated, calibration_rows
 
 _SAMPLE_FACES = 8
 PARTS = ("encoder", "decoder", "editors")
 
 
-class JointStage:
+@dataclass(frozen=True)
+class JointTraining:
+    """Which `parts` move; and the recipes of the prompts, by id, that have one of their own."""
+
+    parts: tuple[str, ...] = PARTS
+    editors: Mapping[str, EditorTraining] = field(default_factory=dict)
+
+
+class JointStage(Stage):
     """Reconstruction of photos and one prompt's edit per step, prompts taking turns by chance.
 
     Photos are compared at the decoder's size; an encoder that looks at smaller ones gets them reduced.
@@ -42,14 +54,15 @@ class JointStage:
     After `finish`, `prompts` are the prompts with their strengths calibrated anew.
 
     Args:
-        parts: which of "encoder", "decoder" and "editors" move; the others stay frozen. Unless all do, they are in the stage's name, so
+        joint: which of "encoder", "decoder" and "editors" move; the others stay frozen. Unless all do, they are in the stage's name, so
             that fine-tuning encoder and decoder before there are editors, and all of them later, are two stages of one run.
-        recipes: by prompt, for those that differ from `recipe`.
+        reconstruction: weights of what compares photo and reconstruction.
+        recipe: of the edits, for prompts that have none of their own.
     """
 
     def __init__(
         self,
-        parts: tuple[str, ...],
+        joint: JointTraining,
         reconstruction: EncoderTraining,
         recipe: EditorTraining,
         data: FaceDataset,
@@ -57,8 +70,8 @@ class JointStage:
         batch_size: int,
         checkpoint: Checkpoint,
         team: Team = SOLO,
-        recipes: Mapping[str, EditorTraining] = MappingProxyType({}),
     ) -> None:
+        parts = joint.parts
         for part in parts:
             if part not in PARTS:
                 raise unknown_name("part", part, list(PARTS), "joint training moves")
@@ -84,18 +97,20 @@ class JointStage:
             identity=reconstruction.identity,
         )
         self.reconstruction = ReconstructionObjective(weights, self.identity.embed, self.clip.features)
-        # The spread of the latents as they are when the stage begins; fine-tuning moves them little.
-        spread = spread_of(data, self.networks["encoder"].eval(), team) if own else None
-        self.recipes = {name: recipes.get(name, recipe) for name in own}
-        self.criteria = {} if spread is None else {name: EditorCriterion(each, spread) for name, each in self.recipes.items()}
+        self.data, self.recipes = data, {name: joint.editors.get(name, recipe) for name in own}
         rates = {"decoder.": EQUALIZED_RATE, "editors.": EQUALIZED_RATE}
         self.players = [Player("joint", self.networks, self._losses, rates=rates)]
+
+    def prepare(self) -> None:
+        """Encodes the faces that say how latents are spread, as they are when the stage begins; fine-tuning moves them little."""
+        spread = spread_of(self.data, self.networks["encoder"].eval(), self.team) if self.recipes else None
+        self.criteria = {} if spread is None else {name: EditorCriterion(each, spread) for name, each in self.recipes.items()}
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
         # The loop puts the whole player in training mode, in which a frozen batch norm would still follow the data.
         for network in self.frozen:
             network.eval()
-        photos = self.images(self.team.share(torch.randint(self.count, (self.batch_size,), generator=generator)))
+        photos = self.images(self.team.shard(torch.randint(self.count, (self.batch_size,), generator=generator)))
         w_plus = encoded(self.networks["encoder"], photos)
         reconstruction = self.networks["decoder"](w_plus).float()
         result = self.reconstruction(reconstruction, photos, self.focus)
@@ -113,20 +128,10 @@ class JointStage:
         delta_w = editors[prompt](w_plus).float()
         edited = self.networks["decoder"].preview(apply_edit(w_plus, delta_w, 1.0)).float()
         with torch.no_grad():
-            source = self.clip.encode_image(reconstruction)
-            photo_identity, reconstruction_identity = self.identity.embed(photos), self.identity.embed(reconstruction)
-        inputs = EditorInputs(
-            edited_image=self.clip.encode_image(edited),
-            text=self.texts[prompt].text,
-            delta_w=delta_w,
-            edited_identity=self.identity.embed(edited),
-            source_image=source,
-            neutral_text=self.texts[prompt].neutral,
-            photo_identity=photo_identity,
-            reconstruction_identity=reconstruction_identity,
-            edited_picture=edited,
-            source_picture=reconstruction.detach(),
-        )
+            image, identities = self.clip.encode_image(reconstruction), (self.identity.embed(reconstruction), self.identity.embed(photos))
+        before = Unedited(image, identities[0], reconstruction.detach(), identities[1])
+        around = FrozenNetworks(self.networks["encoder"], self.networks["decoder"], self.clip, self.identity)
+        inputs = edit_inputs(self.recipes[prompt], around, before, delta_w, edited, edited, self.texts[prompt])
         losses = self.criteria[prompt](inputs)
         return {"edit": losses["loss"], f"{prompt}/text_match": losses["text_match"]}
 
@@ -162,3 +167,44 @@ class JointStage:
             records[name] = found
             write_part(self.directory, f"editors/{name}", editor)
         return records
+
+
+def _build(run: StageRun) -> JointStage:
+    recipes = run.recipes
+    return JointStage(
+        recipes["joint"], recipes["encoder"], recipes["editor"], run.data, run.heldout, run.batch_size, run.checkpoint, run.team
+    )
+
+
+def _lay_over(changes: Changes) -> Recipes:
+    """What is changed in the general recipe of the edits is changed in those of the reference prompts too."""
+    edit = changes.get("editor", {})
+    return {
+        "encoder": dataclasses.replace(EncoderTraining(), **changes.get("encoder", {})),
+        "editor": dataclasses.replace(EditorTraining(), **edit),
+        "joint": JointTraining(
+            **{**changes.get("joint", {}), "editors": {name: dataclasses.replace(each, **edit) for name, each in EDITOR_RECIPES.items()}}
+        ),
+    }
+
+
+def _edits(recipes: Recipes) -> bool:
+    # Encoder and decoder alone also keep what edits lead to.
+    return "editors" in recipes["joint"].parts
+
+
+def _adds(stage: JointStage) -> Additions:
+    return Additions(prompts=tuple(stage.prompts.values()))
+
+
+STAGE = StageSpec(
+    name="joint",
+    trains="encoder, decoder and editors together",
+    pace=LoopConfig(images=4_000, learning_rate=2e-4, sample_images=2000),
+    build=_build,
+    recipes={"encoder": EncoderTraining(), "editor": EditorTraining(), "joint": JointTraining()},
+    data=("rendered", "photos"),
+    photos_only=_edits,
+    adds=_adds,
+    lay_over=_lay_over,
+)

@@ -26,7 +26,7 @@ class Journal:
 
     def __init__(self, stage: str, folder: Path, log_steps: int, settle_steps: int, team: Team) -> None:
         self.stage, self.log_steps, self.settle_steps, self.team = stage, log_steps, settle_steps, team
-        self.writer = SummaryWriter(str(folder)) if team.leads else None
+        self.writer = SummaryWriter(str(folder)) if team.is_main_process else None
         self.smoothed: dict[str, float] = {}
         self.history: list[tuple[int, float]] = []
         self._notes: list[tuple[int, str, str, list[str], Tensor]] = []

@@ -7,7 +7,6 @@ and a changed encoder does not.
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,14 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint, save_weights
-from textedit_core.config import EditorTraining
 from textedit_core.errors import UsageError, UserError
+from textedit_core.hashing import sha256_of
 from textedit_core.losses.latent import LatentSpread, latent_spread
 from textedit_core.losses.picture_change import small_picture
 from textedit_core.training.augmentation import View, draw_view
 from textedit_core.training.distributed import Team
 from textedit_core.training.editor_networks import FrozenNetworks
+from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.encoded_faces import StoredLatents, latents_of
 from textedit_core.training.image_source import ImageRows
 
@@ -56,6 +56,23 @@ class NamedImages(ImageRows, Protocol):
 
 # What an editor starts from.
 EditorData = NamedImages | StoredLatents
+
+
+@dataclass(frozen=True)
+class Unedited:
+    """Unedited faces as the perception networks see them.
+
+    Attributes:
+        image: CLIP's embeddings [B,E] of ``G(w)``.
+        identity: the face-recognition network's, [B,F].
+        picture: RGB [B,3,H,W] in [-1,1], of any size.
+        photo_identity: the face-recognition network's embeddings [B,F] of the photos; None where there are latents alone.
+    """
+
+    image: Tensor
+    identity: Tensor
+    picture: Tensor
+    photo_identity: Tensor | None
 
 
 @dataclass(frozen=True)
@@ -97,6 +114,10 @@ class FaceMemory:
     def photo_identity(self, rows: Tensor) -> Tensor | None:
         """The recogniser's embeddings [B,F] of the photos of faces `rows`, None where there are no photos."""
         return None if self.photo_identities is None else self.photo_identities[rows]
+
+    def unedited(self, rows: Tensor, view: int) -> Unedited:
+        """Faces `rows` int64 [B] as the perception networks saw them in that view."""
+        return Unedited(self.sources[view, rows], self.source_identities[view, rows], self.pictures[rows], self.photo_identity(rows))
 
     def draw_view(self, generator: torch.Generator) -> int:
         """The way in which the perception networks look at the next batch."""
@@ -144,13 +165,13 @@ def remember_faces(
     pool = data.of_every_style()
     path = folder / f"faces-{cache_key(checkpoint, data, rows, pool, recipe.views)}.safetensors"
     ways = drawn_ways(len(rows), recipe.views, team)
-    with team.leader_first():
+    with team.main_process_first():
         stored = _stored(path)
         if stored is None:
             stored = _looked_at(data, rows, ways, networks, team)
             spread = spread_of(pool, networks.encoder, team)
             stored |= {"unit": spread.unit.cpu(), "precision": spread.precision.cpu()}
-            if team.leads:
+            if team.is_main_process:
                 save_weights(stored, path, torch.float32)
     return FaceMemory(**{name: tensor.to(team.device) for name, tensor in stored.items()}, ways=ways)
 
@@ -162,7 +183,7 @@ def cache_key(checkpoint: Checkpoint, data: EditorData, rows: Tensor, pool: Edit
     faces = [labels[row]["sha256"] for labels, some in listed for row in some.tolist()]
     seen = "latents" if isinstance(data, StoredLatents) else data.pixel.size
     document = json.dumps([CACHE_VERSION, parts, faces, seen, views])
-    return hashlib.sha256(document.encode()).hexdigest()[:16]
+    return sha256_of(document.encode())[:16]
 
 
 def _stored(path: Path) -> dict[str, Tensor] | None:
@@ -177,7 +198,7 @@ def _stored(path: Path) -> dict[str, Tensor] | None:
 def spread_of(data: ImageRows | StoredLatents, encoder: nn.Module, team: Team) -> LatentSpread:
     """How the encoder's latents of images, or stored latents, are spread; some of many are taken."""
     look = latents_of(data, encoder, team.device)
-    chunks = track(_spread_rows(data).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.leads)
+    chunks = track(_spread_rows(data).split(_CHUNK), "encoding the spread", console=Console(stderr=True), disable=not team.is_main_process)
     return latent_spread(torch.cat([look(chunk)[0] for chunk in chunks]))
 
 
@@ -190,7 +211,8 @@ def _looked_at(data: EditorData, rows: Tensor, ways: tuple[View | None, ...], ne
     look = latents_of(data, networks.encoder, team.device)
     joined_along = {"latents": 0, "sources": 1, "source_identities": 1, "photo_identities": 0, "pictures": 0}
     columns: dict[str, list[Tensor]] = {name: [] for name in joined_along}
-    for index in track(torch.arange(len(rows)).split(_CHUNK), "encoding faces", console=Console(stderr=True), disable=not team.leads):
+    chunks = torch.arange(len(rows)).split(_CHUNK)
+    for index in track(chunks, "encoding faces", console=Console(stderr=True), disable=not team.is_main_process):
         w_plus, photos = look(rows[index])
         preview = networks.preview(w_plus)
         views = [_through(way, preview, index) for way in ways]

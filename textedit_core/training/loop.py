@@ -17,11 +17,18 @@ from timm.optim import Muon
 from torch import Tensor, nn
 from torchvision.utils import save_image
 
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError
 from textedit_core.training.distributed import SOLO, Team, share_batch_statistics
 from textedit_core.training.journal import Journal
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.state_file import load_state, save_state
+
+# Of Adam and Muon; a player may have its own.
+BETAS = (0.9, 0.99)
+# Gradients are shortened to this norm.
+GRADIENT_CLIP = 1.0
+# A loss that fell by less than this fraction over the patience has hardly fallen.
+MIN_IMPROVEMENT = 0.005
 
 
 @dataclass(frozen=True)
@@ -46,13 +53,18 @@ class Player:
 
 
 class Stage(Protocol):
-    """What the loop needs of a stage."""
+    """What the loop needs of a stage; stages inherit the two answers that most of them give."""
 
     name: str
     players: list[Player]
 
+    def prepare(self) -> None:
+        """Does the work of minutes that precedes the first step, such as encoding faces; every process of a team calls it."""
+        return None
+
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         """A grid of images float [N,3,R,R] in [-1,1] made with the EMA modules, eight a row, or None."""
+        return None
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
         """Writes the stage's parts of the checkpoint from the EMA modules."""
@@ -67,13 +79,14 @@ def run(stage: Stage, config: LoopConfig, folder: Path, team: Team = SOLO, setti
     Raises:
         UserError: the state is damaged or was made with other settings, or a loss is not finite; the last saved state stays as it was.
     """
+    stage.prepare()
     trainer = _Trainer(stage, config, folder, team, dict(settings or {}))
     trainer.resume()
     reason = trainer.train()
     trainer.save()
-    if team.leads:
+    if team.is_main_process:
         stage.finish(trainer.averaged)
-    team.wait()
+    team.barrier()
     return reason
 
 
@@ -88,7 +101,7 @@ class _Trainer:
         self.stage, self.config, self.team, self.settings = stage, config, team, settings
         self.state_path = folder / "state" / f"{stage.name}.pt"
         self.samples_folder = folder / "samples" / stage.name
-        if team.leads:
+        if team.is_main_process:
             for path in (self.state_path.parent, self.samples_folder):
                 path.mkdir(parents=True, exist_ok=True)
         for player in stage.players:
@@ -112,9 +125,9 @@ class _Trainer:
         rate = config.matrix_rate if muon else config.learning_rate
         groups: list[dict[str, Any]] = [{"params": some, "lr": rate * factor} for factor, some in by_factor.items()]
         if muon:
-            return Muon(groups, lr=rate, nesterov=True, fallback_lr_scale=config.learning_rate / rate, betas=config.betas)
+            return Muon(groups, lr=rate, nesterov=True, fallback_lr_scale=config.learning_rate / rate, betas=BETAS)
         fused = self.team.device.type == "cuda"
-        return torch.optim.Adam(groups, lr=rate, betas=player.betas or config.betas, fused=fused or None)
+        return torch.optim.Adam(groups, lr=rate, betas=player.betas or BETAS, fused=fused or None)
 
     @property
     def images(self) -> int:
@@ -123,7 +136,7 @@ class _Trainer:
     def train(self) -> str:
         last_save = time.monotonic()
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), disable=not self.team.leads) as bar:
+        with Progress(*columns, console=Console(stderr=True), disable=not self.team.is_main_process) as bar:
             task = bar.add_task(self.stage.name, total=self.config.images)
             while self.images < self.config.images:
                 self._step()
@@ -154,7 +167,7 @@ class _Trainer:
             optimizer.zero_grad(set_to_none=True)
             losses["loss"].backward()
             self.team.average_gradients(player.module)
-            norm = nn.utils.clip_grad_norm_(player.module.parameters(), self.config.gradient_clip)
+            norm = nn.utils.clip_grad_norm_(player.module.parameters(), GRADIENT_CLIP)
             # Before the weights move: what is not finite must not reach them where that can still be prevented.
             self.journal.note(self.images, player.name, {**losses, "gradient_norm": norm}, "" if index == 0 else f"{player.name}/")
             optimizer.step()
@@ -185,18 +198,18 @@ class _Trainer:
             return None
         before = min(loss for images, loss in journal.history if images <= self.images - patience)
         recent = min(loss for images, loss in journal.history if images > self.images - patience)
-        return "converged" if recent > before * (1.0 - config.min_improvement) else None
+        return "converged" if recent > before * (1.0 - MIN_IMPROVEMENT) else None
 
     @torch.no_grad()
     def _sample(self) -> None:
-        grid = self.stage.samples(self.averaged) if self.team.leads else None
+        grid = self.stage.samples(self.averaged) if self.team.is_main_process else None
         if grid is not None:
             path = self.samples_folder / f"{self.images:08d}.png"
             save_image(grid.float().clamp(-1, 1) * 0.5 + 0.5, path, nrow=8)
 
     def save(self) -> None:
         """Writes the state; the processes of a team hold the same, so one writes."""
-        if not self.team.leads:
+        if not self.team.is_main_process:
             return
         state = {
             "settings": self.settings,
@@ -222,4 +235,4 @@ class _Trainer:
             except Exception as error:
                 reason = str(error).splitlines()[0]
                 raise UserError(f"cannot resume from {str(self.state_path)!r} ({reason}); delete it to start this stage anew") from None
-        self.team.wait()
+        self.team.barrier()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import hashlib
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,9 @@ from rich.console import Console
 from rich.progress import track
 from torch import Tensor
 
+from textedit_core.atomic import replacing_file
 from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of
 from textedit_core.photos import open_photo
 from textedit_core.pixels import PixelSpec
 from textedit_core.synthetic.splits import split_of
@@ -61,7 +62,7 @@ class PhotoFolder:
     @functools.cached_property
     def labels(self) -> list[dict[str, Any]]:
         """What is known of each photo: the sha256 of its decoded pixels, under the same key as a rendered face's."""
-        return [{"sha256": hashlib.sha256(self._array[row].tobytes()).hexdigest()} for row in self._rows]
+        return [{"sha256": sha256_of(self._array[row].tobytes())} for row in self._rows]
 
     def of_every_style(self) -> PhotoFolder:
         """The photos themselves: what style they have is not known."""
@@ -78,22 +79,16 @@ def _number(name: str) -> int:
 
 def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np.ndarray:
     listing = [f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in zip(names, paths, strict=True)]
-    key = hashlib.sha256("\n".join(listing).encode()).hexdigest()[:12]
+    key = sha256_of("\n".join(listing).encode())[:12]
     cache = folder / _CACHE_NAME.format(size=size, key=key)
     if not cache.is_file():
-        scratch = cache.with_suffix(f".{os.getpid()}.writing")
-        try:
-            array = np.lib.format.open_memmap(scratch, mode="w+", dtype=np.uint8, shape=(len(paths), 3, size, size))
+        with replacing_file(cache) as draft:
+            array = np.lib.format.open_memmap(draft, mode="w+", dtype=np.uint8, shape=(len(paths), 3, size, size))
             with ThreadPoolExecutor(_THREADS) as pool:
                 decoded = pool.map(lambda path: _pixels(path, size), paths)
                 for row, pixels in enumerate(track(decoded, "decoding", total=len(paths), console=Console(stderr=True))):
                     array[row] = pixels
             array.flush()
-            scratch.replace(cache)
-        except OSError as error:
-            raise UserError(f"cannot write the decoded photographs {str(cache)!r}: {error.strerror}; free some space") from None
-        finally:
-            scratch.unlink(missing_ok=True)
     return np.load(cache, mmap_mode="r")
 
 

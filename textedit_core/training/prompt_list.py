@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from textedit_core.config import EditorTraining, Prompt
-from textedit_core.errors import UserError
-from textedit_core.reference_prompts import EDITOR_RECIPES, REFERENCE_PROMPTS
+from textedit_core.errors import UsageError, UserError
+from textedit_core.names import require_prompt_id
+from textedit_core.prompts import Prompt
+from textedit_core.reference_prompts import REFERENCE_PROMPTS
+from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
 
-_ID = re.compile(r"[A-Za-z0-9_-]+")
 _KEYS = {"id", "text", "neutral_text", "wordings", "neutral_wordings", "names", "recipe"}
 
 
@@ -41,8 +41,12 @@ def read_prompts(path: Path) -> tuple[tuple[Prompt, EditorTraining], ...]:
 
 
 def _prompt(entry: Any, where: str) -> tuple[Prompt, EditorTraining]:
-    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str) or not _ID.fullmatch(entry["id"]):
-        raise UserError(f"{where}: needs an id of letters, digits, '-' and '_'")
+    if not isinstance(entry, dict) or not isinstance(entry.get("id"), str):
+        raise UserError(f"{where}: needs an id, such as - {{id: old, text: an old man}}")
+    try:
+        require_prompt_id(entry["id"])
+    except UsageError as error:
+        raise UserError(f"{where}: {error}") from None
     unknown = sorted(str(key) for key in set(entry) - _KEYS)
     if unknown:
         raise UserError(f"{where}: unknown key {unknown[0]!r}; the keys are: {', '.join(sorted(_KEYS))}")

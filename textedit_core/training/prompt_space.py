@@ -12,8 +12,8 @@ import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from textedit_core.config import Prompt
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 
 # Two changes at a time are what people type; three leave the text-image model little to tell apart.
 MOST_CHANGES = 2

@@ -4,43 +4,39 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textedit_core.errors import UserError
-
-if TYPE_CHECKING:
-    from textedit_core.training.run import TrainRequest
-    from textedit_core.training.sweep import Report, SweepRequest
+from textedit_core.training.prompt_task import Report, Workers, train_prompt
+from textedit_core.training.run import TrainRequest
 
 # Seconds between two looks whether the head still answers, and how long an answer may take.
 HEAD_CHECK_SECONDS = 5.0
 HEAD_ANSWER_SECONDS = 5.0
 
 
-def on_ray(request: SweepRequest, requests: Sequence[TrainRequest]) -> Iterator[Report]:
+def on_ray(workers: Workers, requests: Sequence[TrainRequest]) -> Iterator[Report]:
     """Trains each request as a Ray task and yields the reports as they come.
 
     Raises:
-        UserError: Ray is not installed, no head answers at `request.address`, the head stops answering, or a prompt's workers keep dying.
+        UserError: Ray is not installed, no head answers at `workers.address`, the head stops answering, or a prompt's workers keep dying.
     """
     try:
         import ray
     except ImportError:
         raise UserError("--engine ray needs Ray; install it with: pip install 'textedit[distributed]'") from None
-    from textedit_core.training.sweep import train_prompt
-
-    _connect(ray, request)
+    _connect(ray, workers)
     try:
-        task = ray.remote(num_cpus=request.threads, num_gpus=request.gpus, max_retries=request.retries)(train_prompt)
-        yield from _reports(ray, {task.remote(one, request.threads): one for one in requests}, _head_of(ray))
+        task = ray.remote(num_cpus=workers.threads, num_gpus=workers.gpus, max_retries=workers.retries)(train_prompt)
+        yield from _reports(ray, {task.remote(request, workers.threads): request for request in requests}, _head_of(ray))
     finally:
         ray.shutdown()
 
 
-def _connect(ray: Any, request: SweepRequest) -> None:
-    where: dict[str, Any] = {"address": request.address} if request.address else _own_cluster(request)
-    if request.address and request.address != "auto" and not _answers(request.address):
-        raise UserError(f"no Ray head answers at {request.address!r}; start one with 'ray start --head', or leave out --address")
+def _connect(ray: Any, workers: Workers) -> None:
+    where: dict[str, Any] = {"address": workers.address} if workers.address else _own_cluster(workers)
+    if workers.address and workers.address != "auto" and not _answers(workers.address):
+        raise UserError(f"no Ray head answers at {workers.address!r}; start one with 'ray start --head', or leave out --address")
     try:
         ray.init(**where, log_to_driver=False, logging_level="ERROR")
     except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
@@ -48,9 +44,9 @@ def _connect(ray: Any, request: SweepRequest) -> None:
         raise UserError(f"cannot join Ray ({reason}); start a head with 'ray start --head', or leave out --address") from None
 
 
-def _own_cluster(request: SweepRequest) -> dict[str, Any]:
+def _own_cluster(workers: Workers) -> dict[str, Any]:
     # Ray's workers are "nice" by default and starve beside anything else, though here they are the work itself.
-    return {"num_cpus": request.workers * request.threads, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
+    return {"num_cpus": workers.workers * workers.threads, "include_dashboard": False, "_system_config": {"worker_niceness": 0}}
 
 
 def _head_of(ray: Any) -> str:

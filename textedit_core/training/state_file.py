@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 
+from textedit_core.atomic import replacing_file
 from textedit_core.errors import UserError
 
 
@@ -17,13 +18,19 @@ def save_state(state: dict[str, Any], path: Path) -> None:
     Raises:
         UserError: the disk is full or the folder cannot be written; the previous file is untouched.
     """
-    scratch = path.with_suffix(".writing")
     try:
-        torch.save(state, scratch)
-        scratch.replace(path)
-    except (OSError, RuntimeError) as error:
-        scratch.unlink(missing_ok=True)
-        raise UserError(f"cannot write {str(path)!r}: {str(error).splitlines()[0]}; the state saved before is intact") from None
+        with replacing_file(path) as draft:
+            _save(state, draft, path)
+    except UserError as error:
+        raise UserError(f"{error}; the state saved before is intact") from None
+
+
+def _save(state: dict[str, Any], draft: Path, path: Path) -> None:
+    try:
+        torch.save(state, draft)
+    except RuntimeError as error:
+        # So torch reports a disk that is full.
+        raise UserError(f"cannot write {str(path)!r}: {str(error).splitlines()[0]}") from None
 
 
 def load_state(path: Path, settings: Mapping[str, Any], device: torch.device) -> dict[str, Any] | None:
@@ -40,7 +47,8 @@ def load_state(path: Path, settings: Mapping[str, Any], device: torch.device) ->
     except Exception as error:
         reason = str(error).splitlines()[0]
         raise UserError(f"cannot resume from {str(path)!r} ({reason}); delete it to start this stage anew") from None
-    for name in sorted(set(before) | set(settings)):
+    # What only an older version recorded is a constant now.
+    for name in sorted(settings):
         if before.get(name) != settings.get(name):
             raise UserError(
                 f"{str(path)!r} was made with {name} {before.get(name)!r}, now it is {settings.get(name)!r}; "

@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from textedit_core.config import Prompt
 from textedit_core.editor import LatentEditor
 from textedit_core.latents import apply_edit
 from textedit_core.perception.text_pairs import TextPair
+from textedit_core.prompts import Prompt
 from textedit_core.training.editor_networks import FrozenNetworks
 
 CALIBRATION_FACES = 48

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors.torch import load_file
 
 from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import (
     W_DIM,
@@ -19,10 +20,12 @@ from tests.textedit_core.checkpoints.importers.foreign_stylegan2 import (
     write_nvidia,
     write_rosinality,
 )
+from textedit_core.__main__ import main
 from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP
 from textedit_core.checkpoints.import_model import REPORT_NAME, ImportRequest, import_checkpoint, inspect_file
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.errors import UsageError, UserError
+from textedit_core.file_lock import sole_writer
 
 
 def test_a_generator_becomes_a_checkpoint_of_the_same_numbers(tmp_path: Path) -> None:
@@ -34,7 +37,7 @@ def test_a_generator_becomes_a_checkpoint_of_the_same_numbers(tmp_path: Path) ->
     z = torch.randn(2, W_DIM, generator=torch.manual_seed(2))
     torch.testing.assert_close(checkpoint.load_decoder()(w_plus), render(state, w_plus), atol=1e-4, rtol=0)
     torch.testing.assert_close(checkpoint.load_mapping()(z), map_z(state, z), atol=1e-5, rtol=0)
-    assert torch.equal(checkpoint.load_w_avg(), torch.arange(W_DIM) / 10)
+    assert torch.equal(load_file(str(checkpoint.verified("latent_average.safetensors")))["w_avg"], torch.arange(W_DIM) / 10)
     assert (checkpoint.config.encoder.num_ws, checkpoint.config.editor.w_dim, checkpoint.config.name) == (8, W_DIM, "mine")
     assert "stylegan2-rosinality" in words[0]
     assert checkpoint.config.crop == FFHQ_CROP
@@ -102,7 +105,7 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
     path = write_rosinality(tmp_path / "a.pt", rosinality_state())
     with pytest.raises(UsageError, match="nothing to import"):
         import_checkpoint(ImportRequest(tmp_path / "out"))
-    with pytest.raises(UsageError, match="'../x' is no name"):
+    with pytest.raises(UsageError, match="'../x' cannot be a prompt's id; .* such as 'x'"):
         import_checkpoint(ImportRequest(tmp_path / "out", decoder=path, editors={"../x": path}))
     with pytest.raises(UserError, match=r"is of kind decoder \(stylegan2-rosinality\), not encoder; give it as --decoder"):
         import_checkpoint(ImportRequest(tmp_path / "out", encoder=path))
@@ -113,6 +116,26 @@ def test_requests_that_make_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "out" / "something").touch()
     with pytest.raises(UserError, match="exists already"):
         import_checkpoint(ImportRequest(tmp_path / "out", decoder=path))
+
+
+@pytest.mark.parametrize("prompt_id", ["Laugh", "a.b", "-x", "a" * 65])
+def test_an_id_that_no_bundle_takes_is_refused_at_the_door(prompt_id: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", f"--editor={prompt_id}=no-such-file.npy", "--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err.startswith(f"error: {prompt_id!r} cannot be a prompt's id; use 1 to 64 of a-z")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_model_name_with_a_slash_is_refused_at_the_door(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["import", "--decoder", "no-such-file.pt", "--name", "my/model", "--out", str(tmp_path / "out")]) == 2
+    assert "'my/model' cannot be a model's name; " in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_two_imports_into_one_folder_do_not_mix(tmp_path: Path) -> None:
+    path = write_rosinality(tmp_path / "a.pt", rosinality_state())
+    with sole_writer(tmp_path / "out"), pytest.raises(UserError, match="out' is being written by process"):
+        import_checkpoint(ImportRequest(tmp_path / "out", decoder=path))
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.pt"]
 
 
 def test_inspection_of_an_unknown_file_lists_what_it_holds(tmp_path: Path) -> None:

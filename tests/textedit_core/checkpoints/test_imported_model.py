@@ -20,11 +20,14 @@ from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.alignment import FFHQ_CROP, crop_face
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
-from textedit_core.config import EditorTraining, LoopConfig, Prompt, tiny
+from textedit_core.config import tiny
 from textedit_core.face_editor import FaceEditor
 from textedit_core.perception.face_identity import IdentityNet
-from textedit_core.training.editor_stage import EditorStage
+from textedit_core.prompts import Prompt
+from textedit_core.training.editor_recipe import EditorTraining
+from textedit_core.training.editor_stage import STAGE, EditorStage
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.run import TrainRequest, train
 
 LEVELS = pyramid_file.LEVELS
@@ -109,7 +112,7 @@ def test_training_goes_on_from_the_imported_model_whatever_the_preset(imported: 
     pace = LoopConfig(images=8, batch_size=8, warmup_images=4, sample_images=8, device="cpu")
     recipe = EditorTraining(views=1, completion=0.0)
     prompt = Prompt("laugh", "a laugh", "a face")
-    train(TrainRequest("editor", "mobile_256", noise_dataset, imported.directory.parent, pace, prompt, editor=recipe))
+    train(TrainRequest(STAGE, "mobile_256", noise_dataset, imported.directory.parent, pace, {"editor": recipe}, prompt))
     checkpoint = open_checkpoint(imported.directory)
     assert {"angry", "old", "laugh"} <= set(checkpoint.prompts)
     w_plus = torch.randn(1, LEVELS, W_DIM)

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.store import Checkpoint, initialise_index, open_checkpoint, save_weights, write_index, write_part
-from textedit_core.config import Prompt, preset
+from textedit_core.config import preset
 from textedit_core.decoder import build_decoder
 from textedit_core.errors import UsageError, UserError
+from textedit_core.prompts import Prompt
 
 
 def _rewrite_index(checkpoint: Checkpoint, change: Callable[[dict[str, Any]], object]) -> None:
@@ -163,7 +164,7 @@ def test_failed_write_leaves_the_old_part(tiny_checkpoint: Checkpoint) -> None:
     with pytest.raises(AttributeError):
         save_weights({"weight": "not a tensor"}, path)  # type: ignore[dict-item]
     assert path.read_bytes() == before
-    assert not list(tiny_checkpoint.directory.glob(".writing-*"))
+    assert not list(tiny_checkpoint.directory.glob(".*"))
 
 
 def test_starting_in_a_folder_of_another_model_is_refused(tiny_checkpoint: Checkpoint) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UsageError, UserError
 from textedit_core.judges import open_judges
 from textedit_core.judges.attribute_table import ATTRIBUTES
@@ -19,6 +18,7 @@ from textedit_core.judges.networks import CosFaceHead
 from textedit_core.judges.stages import AttributeJudgeStage, IdentityJudgeStage, person_codes
 from textedit_core.judges.training import release_judges, train_judges
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 
 PACE = LoopConfig(images=32, batch_size=8, learning_rate=1e-3, warmup_images=8, sample_images=16, log_steps=2)
 MILD = AugmentationConfig(0.5, 0, 0, 0, 0, 0, 0, blur_share=0, shrink_share=0, compression_share=0, noise_share=0)
@@ -85,7 +85,7 @@ def test_train_and_release_both(noise_dataset: Path, tiny_config: JudgesConfig, 
 
 
 def test_an_untrained_judge_cannot_be_released(noise_dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="has no attributes judge yet; train it there"):
+    with pytest.raises(UserError, match="has no attributes judge yet; train it there with: judges train attributes$"):
         release_judges(tmp_path, noise_dataset, tmp_path / "judges")
 
 
@@ -94,10 +94,9 @@ def test_unknown_judge_is_named(noise_dataset: Path, tmp_path: Path) -> None:
         train_judges(noise_dataset, tmp_path, which="mood")  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("package", ["training", "losses", "decoder", "encoder.py", "editor.py", "perception"])
+@pytest.mark.parametrize("package", ["training", "losses", "decoder", "encoder", "editor", "perception"])
 def test_no_trained_part_knows_the_judges(repository: Path, package: str) -> None:
-    root = repository / "textedit_core" / package
-    for path in [root] if root.is_file() else sorted(root.rglob("*.py")):
+    for path in sorted((repository / "textedit_core" / package).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text("utf8"))):
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             if isinstance(node, ast.ImportFrom):

@@ -41,11 +41,6 @@ def test_r1_of_a_linear_judge() -> None:
     assert R1Penalty(gamma=0.5, interval=16)(_Sum(), torch.zeros(2, 3, 2, 2)).item() == pytest.approx(108 * 4.0)
 
 
-def test_r1_is_due_every_interval() -> None:
-    penalty = R1Penalty(gamma=1.0, interval=4)
-    assert [step for step in range(10) if penalty.due(step)] == [0, 4, 8]
-
-
 def test_blur_pool_keeps_a_constant_and_drops_the_finest_stripes() -> None:
     pool = BlurPool(1)
     assert pool(torch.ones(1, 1, 8, 8))[..., 1:-1, 1:-1].unique().tolist() == pytest.approx([1.0])

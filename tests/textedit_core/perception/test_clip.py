@@ -7,9 +7,10 @@ import math
 import pytest
 import torch
 
-from textedit_core.config import ClipConfig, tiny
+from textedit_core.config import tiny
 from textedit_core.errors import UserError
 from textedit_core.perception.clip import ClipModel, caption_targets
+from textedit_core.perception.config import ClipConfig
 from textedit_core.perception.tokenizer import PromptTokenizer
 
 CAPTIONS = ["a girl", "a child", "a sketch", "a girl"]

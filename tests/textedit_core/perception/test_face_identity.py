@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from textedit_core.config import IdentityConfig, tiny
+from textedit_core.config import tiny
+from textedit_core.perception.config import IdentityConfig
 from textedit_core.perception.face_identity import ArcFaceHead, IdentityNet
 from textedit_core.perception.ir_se50 import IRSE50
 from textedit_core.perception.resize import central_square, resize_square

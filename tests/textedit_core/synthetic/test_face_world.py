@@ -21,7 +21,6 @@ from textedit_core.synthetic.scene import (
     SceneParameters,
     neutral_scene,
     scene_code,
-    scene_from_dict,
     skin_weights,
 )
 from textedit_core.synthetic.subdivision import subdivide
@@ -97,7 +96,7 @@ def test_scene_code_is_named_bounded_and_repeatable() -> None:
         code = scene_code(scene)
         assert len(code) == len(SCENE_CODE_NAMES)
         assert max(map(abs, code)) <= 1.5
-        assert scene_code(scene_from_dict(scene.to_dict())) == code
+        assert scene_code(scene) == code
 
 
 def test_scene_code_tells_the_styles_apart() -> None:

@@ -53,7 +53,7 @@ def test_parts_of_a_team_are_parts_of_the_whole() -> None:
     faces = _faces()
     whole = augmented(faces, _generator())
     teams = [Team(rank=rank, size=2) for rank in (0, 1)]
-    parts = [augmented(team.share(faces), _generator(), team) for team in teams]
+    parts = [augmented(team.shard(faces), _generator(), team) for team in teams]
     torch.testing.assert_close(torch.cat(parts), whole)
 
 

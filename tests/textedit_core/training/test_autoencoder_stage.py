@@ -1,4 +1,4 @@
-"""Plain photographs: opened and split, encoder and decoder trained from them alone, and an editor on top of borrowed judges."""
+"""Plain photographs: opened and split, encoder and decoder trained from them alone, and an editor on borrowed perception networks."""
 
 from __future__ import annotations
 
@@ -12,17 +12,24 @@ import torch
 from PIL import Image
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import DecoderTraining, EditorTraining, EncoderTraining, LoopConfig, Prompt
 from textedit_core.errors import UserError
+from textedit_core.prompts import Prompt
+from textedit_core.training.autoencoder_stage import STAGE
+from textedit_core.training.decoder_stage import DecoderTraining
+from textedit_core.training.editor_recipe import EditorTraining
+from textedit_core.training.encoder_stage import EncoderTraining
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.photos import PhotoFolder
 from textedit_core.training.run import TrainRequest, train
+from textedit_core.training.stages import stage_named
 
 PACE = LoopConfig(images=32, batch_size=8, learning_rate=1e-3, warmup_images=8, sample_images=16, device="cpu")
 ALONE = DecoderTraining(perceptual=0.0, adversarial=0.1, preview_share=0.0, adversarial_share=0.5, augment_target=0.6)
 
 
 def _request(photos: Path, out: Path, **changes: object) -> TrainRequest:
-    request = TrainRequest("autoencoder", "tiny", photos, out, PACE, decoder=ALONE, encoder=EncoderTraining(w_norm=0.01, delta=0.01))
+    recipes = {"decoder": ALONE, "encoder": EncoderTraining(w_norm=0.01, delta=0.01)}
+    request = TrainRequest(STAGE, "tiny", photos, out, PACE, recipes)
     return dataclasses.replace(request, **changes)  # type: ignore[arg-type]
 
 
@@ -56,28 +63,28 @@ def test_training_brings_the_picture_nearer(photo_folder: Path, tmp_path: Path) 
     def error(images: int) -> float:
         recipe = DecoderTraining(perceptual=0.0, preview_share=0.0)
         pace = dataclasses.replace(PACE, images=images, learning_rate=5e-3, ema_half_life_images=0, bfloat16=False)
-        checkpoint = train(_request(photo_folder, tmp_path / str(images), loop=pace, decoder=recipe))
+        checkpoint = train(_request(photo_folder, tmp_path / str(images), loop=pace, recipes={"decoder": recipe}))
         with torch.no_grad():
             return float((checkpoint.load_decoder()(checkpoint.load_encoder()(photos)) - photos).square().mean())
 
     assert error(160) < error(8)
 
 
-def test_editor_on_photographs_with_judges_from_elsewhere(
+def test_editor_on_photographs_with_perception_networks_from_elsewhere(
     photo_folder: Path, tmp_path: Path, tiny_checkpoint_factory: Callable[[Path], Checkpoint]
 ) -> None:
     tiny_checkpoint_factory(tmp_path / "checkpoint")
     features = dataclasses.replace(ALONE, perceptual=0.2, identity=0.2, perceptual_share=1.0)
-    train(_request(photo_folder, tmp_path, decoder=features))
+    train(_request(photo_folder, tmp_path, recipes={"decoder": features}))
     prompt = Prompt("older", "a female adult", "a female child")
-    editor = EditorTraining(faces=8, views=1)
-    checkpoint = train(_request(photo_folder, tmp_path, stage="editor", prompt=prompt, editor=editor))
+    recipes = {"editor": EditorTraining(faces=8, views=1)}
+    checkpoint = train(_request(photo_folder, tmp_path, stage=stage_named("editor"), prompt=prompt, recipes=recipes))
     assert "older" in checkpoint.prompts
 
 
 def test_faults_of_a_photo_folder_are_named(photo_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no dataset.json; plain photographs train autoencoder.*the decoder stage needs a rendered set"):
-        train(_request(photo_folder, tmp_path / "out", stage="decoder"))
+        train(_request(photo_folder, tmp_path / "out", stage=stage_named("decoder"), recipes={}))
     few = tmp_path / "few"
     few.mkdir()
     Image.new("RGB", (40, 40)).save(few / "one.png")
@@ -88,7 +95,7 @@ def test_faults_of_a_photo_folder_are_named(photo_folder: Path, tmp_path: Path) 
     with pytest.raises(UserError, match="0.png' is 40x30; training needs aligned, square photographs"):
         train(_request(few, tmp_path / "out"))
     with pytest.raises(UserError, match="has no clip"):
-        train(_request(photo_folder, tmp_path / "out", decoder=DecoderTraining(preview_share=0.0)))
+        train(_request(photo_folder, tmp_path / "out", recipes={"decoder": DecoderTraining(preview_share=0.0)}))
 
 
 def test_resume_with_another_setting_names_it_and_keeps_the_state(photo_folder: Path, tmp_path: Path) -> None:
@@ -97,7 +104,7 @@ def test_resume_with_another_setting_names_it_and_keeps_the_state(photo_folder: 
     before = state.read_bytes()
     for change, message in (
         ({"loop": dataclasses.replace(PACE, batch_size=4)}, "batch_size 8, now it is 4; give the same value to resume, or delete the file"),
-        ({"decoder": dataclasses.replace(ALONE, adversarial=0.2)}, "decoder.adversarial 0.1, now it is 0.2"),
+        ({"recipes": {"decoder": dataclasses.replace(ALONE, adversarial=0.2)}}, "decoder.adversarial 0.1, now it is 0.2"),
     ):
         with pytest.raises(UserError, match=f"autoencoder.pt' was made with {message}"):
             train(_request(photo_folder, tmp_path, **change))

@@ -14,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from textedit_core.atomic import replacing_file
 from textedit_core.errors import UsageError, UserError
 from textedit_core.training.data import FaceDataset
 
@@ -73,11 +74,11 @@ def test_two_processes_may_decode_at_once(folder: Path) -> None:
     # Another process is half way through the same decoding; it must find its own files when it is done.
     FaceDataset(folder, "train", 32)
     (cache,) = folder.glob("cache-train-32-*.npy")
-    half_done = cache.with_suffix(".99999999.writing")
-    half_done.write_bytes(b"half an array")
-    cache.unlink()
-    FaceDataset(folder, "train", 32)
-    assert cache.exists() and half_done.exists()
+    with replacing_file(cache) as half_done:
+        half_done.write_bytes(b"half an array")
+        cache.unlink()
+        FaceDataset(folder, "train", 32)
+        assert cache.exists() and half_done.exists()
 
 
 def _swap_shards(folder: Path) -> None:

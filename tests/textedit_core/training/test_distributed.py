@@ -66,8 +66,8 @@ def test_one_process_of_a_team_writes(runs: tuple[Path, Path]) -> None:
 
 def test_shares_of_a_team_make_up_the_batch() -> None:
     rows = torch.arange(12)
-    assert torch.equal(torch.cat([Team(rank=rank, size=3).share(rows) for rank in range(3)]), rows)
-    assert SOLO.share(rows) is not None and torch.equal(SOLO.gather(SOLO.share(rows)), rows)
+    assert torch.equal(torch.cat([Team(rank=rank, size=3).shard(rows) for rank in range(3)]), rows)
+    assert SOLO.shard(rows) is not None and torch.equal(SOLO.gather(SOLO.shard(rows)), rows)
 
 
 def test_batch_that_cannot_be_shared_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,15 @@ import torch
 
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.checkpoints.store import Checkpoint, load_weights, open_checkpoint
-from textedit_core.config import EditorTraining, LoopConfig, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
+from textedit_core.editor.config import prompt_editor_config
 from textedit_core.errors import UsageError, UserError
 from textedit_core.losses.picture_change import small_picture
+from textedit_core.prompts import Prompt
+from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.editor_stage import EditorStage, require_new_prompt
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 
 PACE = LoopConfig(images=32, batch_size=8, learning_rate=1e-2, warmup_images=8, sample_images=16, log_steps=2, device="cpu")
 SKETCH = Prompt("drawn", "cartoon sketch", "photo")
@@ -25,7 +28,9 @@ SKETCH = Prompt("drawn", "cartoon sketch", "photo")
 
 def _stage(checkpoint: Checkpoint, faces: Any, prompt: Prompt = SKETCH, **recipe: Any) -> EditorStage:
     torch.manual_seed(0)
-    return EditorStage(prompt, EditorTraining(**recipe), faces, FacesInMemory(3, seed=1), 8, checkpoint)
+    stage = EditorStage(prompt, EditorTraining(**recipe), faces, FacesInMemory(3, seed=1), 8, checkpoint)
+    stage.prepare()
+    return stage
 
 
 def _trained(checkpoint: Checkpoint, folder: Path, **recipe: Any) -> tuple[EditorStage, PromptEditor]:
@@ -58,6 +63,12 @@ def test_other_faces_networks_or_views_do_not_find_the_cache(tiny_checkpoint: Ch
         _stage(changed, FacesInMemory(12))
 
 
+def test_building_a_stage_encodes_nothing(tiny_checkpoint: Checkpoint) -> None:
+    faces = FacesInMemory(12)
+    EditorStage(SKETCH, EditorTraining(), faces, FacesInMemory(3, seed=1), 8, tiny_checkpoint)
+    assert faces.reads == 0
+
+
 def test_remembered_pictures_are_those_of_the_unedited_faces(tiny_checkpoint: Checkpoint) -> None:
     stage = _stage(tiny_checkpoint, FacesInMemory(12))
     torch.testing.assert_close(stage.faces.pictures, small_picture(stage.networks.preview(stage.faces.latents)))
@@ -72,7 +83,7 @@ def test_damaged_cache_is_made_anew(tiny_checkpoint: Checkpoint) -> None:
     assert faces.reads > 0
 
 
-def test_cached_sources_are_what_the_judges_see(tiny_checkpoint: Checkpoint) -> None:
+def test_cached_sources_are_what_the_perception_networks_see(tiny_checkpoint: Checkpoint) -> None:
     stage = _stage(tiny_checkpoint, FacesInMemory(12))
     rows = torch.tensor([3, 7])
     preview = stage.networks.preview(stage.faces.latents[rows])
@@ -123,7 +134,7 @@ def test_existing_prompt_needs_replace(tiny_checkpoint: Checkpoint) -> None:
     require_new_prompt(tiny_checkpoint, "smile", replace=True)
     require_new_prompt(tiny_checkpoint, "new", replace=False)
     for name in ("Old Glasses", "../smile", ""):
-        with pytest.raises(UsageError, match="use up to 64 lower-case letters"):
+        with pytest.raises(UsageError, match="cannot be a prompt's id; use 1 to 64 of a-z"):
             require_new_prompt(tiny_checkpoint, name, replace=False)
 
 

@@ -13,18 +13,24 @@ from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.__main__ import main
 from textedit_core.checkpoints.import_model import ImportRequest, import_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
-from textedit_core.config import DecoderConfig, DecoderTraining, EditorTraining, EncoderTraining, LoopConfig, Prompt
 from textedit_core.decoder import build_decoder
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.decoder.config import DecoderConfig
 from textedit_core.editor import PromptEditor
+from textedit_core.encoder import build_encoder
 from textedit_core.errors import UsageError, UserError
 from textedit_core.perception.resize import resize_square
 from textedit_core.photos import open_photo
+from textedit_core.prompts import Prompt
 from textedit_core.training.autoencoder_stage import AutoencoderStage
+from textedit_core.training.decoder_stage import DecoderTraining
+from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.encoded_faces import encoded, open_latents, sample_faces
-from textedit_core.training.joint_stage import JointStage
+from textedit_core.training.encoder_stage import EncoderTraining
+from textedit_core.training.joint_stage import JointStage, JointTraining
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.run import TrainRequest, train
+from textedit_core.training.stages import stage_named
 
 PACE = LoopConfig(images=16, batch_size=8, warmup_images=8, sample_images=8, device="cpu")
 DRAWN = Prompt("drawn", "cartoon sketch", "photo")
@@ -39,7 +45,8 @@ def with_latents(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Checkpoint:
 
 
 def _request(checkpoint: Checkpoint, stage: str = "editor", recipe: EditorTraining = RECIPE) -> TrainRequest:
-    return TrainRequest(stage, "tiny", None, checkpoint.directory.parent, PACE, DRAWN, editor=recipe)
+    spec = stage_named(stage)
+    return TrainRequest(spec, "tiny", None, checkpoint.directory.parent, PACE, {"editor": recipe}, DRAWN if spec.one_prompt else None)
 
 
 def test_latents_are_split_and_none_is_lost(with_latents: Checkpoint) -> None:
@@ -113,8 +120,7 @@ def test_grid_has_one_size(large_decoder: Checkpoint) -> None:
 
 def test_joint_training_compares_at_the_decoders_size(large_decoder: Checkpoint, tmp_path: Path) -> None:
     faces = FacesInMemory(12, size=64), FacesInMemory(2, size=64, seed=1)
-    parts = ("encoder", "decoder", "editors")
-    stage = JointStage(parts, EncoderTraining(), EditorTraining(completion=0.0), *faces, 8, large_decoder)
+    stage = JointStage(JointTraining(), EncoderTraining(), EditorTraining(completion=0.0), *faces, 8, large_decoder)
     seen: list[int] = []
     stage.networks["encoder"].register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].shape[-1]))
     before = {name: (large_decoder.directory / f"{name}.safetensors").read_bytes() for name in ("encoder", "decoder")}

@@ -9,10 +9,14 @@ from torch import nn
 
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.checkpoints.store import Checkpoint, load_weights, write_index, write_part
-from textedit_core.config import EditorTraining, EncoderTraining, LoopConfig, Prompt, prompt_editor_config
 from textedit_core.editor import PromptEditor
-from textedit_core.training.joint_stage import JointStage
+from textedit_core.editor.config import prompt_editor_config
+from textedit_core.prompts import Prompt
+from textedit_core.training.editor_recipe import EditorTraining
+from textedit_core.training.encoder_stage import EncoderTraining
+from textedit_core.training.joint_stage import JointStage, JointTraining
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 
 PACE = LoopConfig(images=32, batch_size=8, learning_rate=1e-2, warmup_images=8, sample_images=64, log_steps=2, device="cpu")
 
@@ -40,7 +44,7 @@ def _with_groups(checkpoint: Checkpoint) -> Checkpoint:
 def test_groups_and_calibration_survive_joint_training(tiny_checkpoint: Checkpoint) -> None:
     checkpoint = _with_groups(tiny_checkpoint)
     before = {name: _editor(checkpoint, prompt) for name, prompt in checkpoint.prompts.items()}
-    stage = JointStage(("editors",), EncoderTraining(), EditorTraining(), FacesInMemory(12), FacesInMemory(3), 8, checkpoint)
+    stage = JointStage(JointTraining(("editors",)), EncoderTraining(), EditorTraining(), FacesInMemory(12), FacesInMemory(3), 8, checkpoint)
     run(stage, PACE, checkpoint.directory.parent)
     for name, prompt in stage.prompts.items():
         after = _editor(checkpoint, prompt)
@@ -53,8 +57,9 @@ def test_groups_and_calibration_survive_joint_training(tiny_checkpoint: Checkpoi
 
 def test_each_prompt_has_its_own_recipe(tiny_checkpoint: Checkpoint) -> None:
     checkpoint = _with_groups(tiny_checkpoint)
-    dear = {"smile": EditorTraining(picture_weight=7.0)}
+    dear = JointTraining(("editors",), {"smile": EditorTraining(picture_weight=7.0)})
     faces = (FacesInMemory(12), FacesInMemory(3))
-    stage = JointStage(("editors",), EncoderTraining(), EditorTraining(picture_weight=0.0), *faces, 8, checkpoint, recipes=dear)
+    stage = JointStage(dear, EncoderTraining(), EditorTraining(picture_weight=0.0), *faces, 8, checkpoint)
+    stage.prepare()
     weights = {name: criterion.objective.picture_weight for name, criterion in stage.criteria.items()}
     assert weights == {"smile": 7.0, "child": 0.0}

@@ -11,14 +11,14 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from textedit_core.config import LoopConfig
 from textedit_core.errors import UserError
-from textedit_core.training.loop import Player, learning_rate_factor, run
+from textedit_core.training.loop import Player, Stage, learning_rate_factor, run
+from textedit_core.training.pace import LoopConfig
 
 PACE = LoopConfig(images=80, batch_size=4, learning_rate=1e-2, warmup_images=8, bfloat16=False, sample_images=40, log_steps=5)
 
 
-class ToyStage:
+class ToyStage(Stage):
     """Fits a line through noise; dropout-free, batch-normed, so that weights, buffers and optimiser state all matter."""
 
     name = "toy"

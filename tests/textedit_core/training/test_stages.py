@@ -12,19 +12,25 @@ import torch
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import DecoderTraining, EditorTraining, LoopConfig, Prompt
 from textedit_core.errors import UsageError, UserError
+from textedit_core.prompts import Prompt
 from textedit_core.training import loop
 from textedit_core.training.data import FaceDataset
+from textedit_core.training.decoder_stage import DecoderTraining
+from textedit_core.training.editor_recipe import EditorTraining
+from textedit_core.training.joint_stage import JointTraining
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.run import TrainRequest, train
+from textedit_core.training.stages import stage_named
 
 PACE = LoopConfig(images=48, batch_size=8, learning_rate=1e-3, warmup_images=8, sample_images=16, log_steps=2)
 SMILE = Prompt("smile", "a girl with smile face", "a girl with neutral face", {"en": "Smile"})
 
 
 def _request(stage: str, data: Path, out: Path) -> TrainRequest:
-    adversarial = DecoderTraining(adversarial=0.1, preview_share=0.5, adversarial_share=0.4)
-    return TrainRequest(stage, "tiny", data, out, PACE, prompt=SMILE if stage == "editor" else None, decoder=adversarial)
+    spec = stage_named(stage)
+    recipes = {"decoder": DecoderTraining(adversarial=0.1, preview_share=0.5, adversarial_share=0.4)} if stage == "decoder" else {}
+    return TrainRequest(spec, "tiny", data, out, PACE, recipes, SMILE if spec.one_prompt else None)
 
 
 @pytest.fixture(scope="module")
@@ -94,7 +100,7 @@ def test_only_the_editor_moves_in_the_editor_stage(own_run: Path, noise_dataset:
 )
 def test_every_form_of_the_three_losses_trains(own_run: Path, noise_dataset: Path, recipe: EditorTraining) -> None:
     prompt = Prompt("other", "photo", "cartoon sketch")
-    request = dataclasses.replace(_request("editor", noise_dataset, own_run), editor=recipe, prompt=prompt)
+    request = dataclasses.replace(_request("editor", noise_dataset, own_run), recipes={"editor": recipe}, prompt=prompt)
     editor = train(request).load_editor("other")
     assert any(bool(group.leave.weight.any()) for group in editor.groups.values())
 
@@ -102,14 +108,14 @@ def test_every_form_of_the_three_losses_trains(own_run: Path, noise_dataset: Pat
 def test_joint_stage_moves_what_it_is_told_to(own_run: Path, noise_dataset: Path) -> None:
     shutil.rmtree(own_run / "state")
     before = {name: _digest(own_run, name) for name in ("encoder", "decoder", "editors/smile")}
-    train(dataclasses.replace(_request("joint", noise_dataset, own_run), parts=("decoder", "editors")))
+    train(dataclasses.replace(_request("joint", noise_dataset, own_run), recipes={"joint": JointTraining(("decoder", "editors"))}))
     after = {name: _digest(own_run, name) for name in before}
     assert {name for name in before if after[name] != before[name]} == {"decoder", "editors/smile"}
 
 
 def test_joint_stage_refuses_unknown_parts(own_run: Path, noise_dataset: Path) -> None:
     with pytest.raises(UsageError, match="unknown part 'editor'.*decoder, editors, encoder"):
-        train(dataclasses.replace(_request("joint", noise_dataset, own_run), parts=("encoder", "editor")))
+        train(dataclasses.replace(_request("joint", noise_dataset, own_run), recipes={"joint": JointTraining(("encoder", "editor"))}))
 
 
 @pytest.mark.parametrize("killed_at_step", [1, 5])
@@ -146,7 +152,7 @@ def _kill_at(monkeypatch: pytest.MonkeyPatch, step: int) -> None:
 def test_discriminator_cannot_join_during_the_preview(own_run: Path, noise_dataset: Path) -> None:
     recipe = DecoderTraining(adversarial=0.1, preview_share=0.5, adversarial_share=0.6)
     with pytest.raises(UserError, match="adversarial_share 0.6 begins within preview_share 0.5"):
-        train(dataclasses.replace(_request("decoder", noise_dataset, own_run), decoder=recipe))
+        train(dataclasses.replace(_request("decoder", noise_dataset, own_run), recipes={"decoder": recipe}))
 
 
 def test_stage_without_the_parts_it_builds_on_says_which(noise_dataset: Path, tmp_path: Path) -> None:
@@ -158,7 +164,7 @@ def test_stage_without_the_parts_it_builds_on_says_which(noise_dataset: Path, tm
 
 def test_unknown_stage_and_preset_are_usage_errors(noise_dataset: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="unknown stage 'polish'; the stages are: autoencoder, clip, decoder"):
-        train(dataclasses.replace(_request("clip", noise_dataset, tmp_path), stage="polish"))
+        stage_named("polish")
     with pytest.raises(UsageError, match="unknown preset 'huge'"):
         train(dataclasses.replace(_request("clip", noise_dataset, tmp_path), preset="huge"))
     assert list(tmp_path.iterdir()) == []
@@ -169,17 +175,13 @@ def test_missing_dataset_is_named(tmp_path: Path) -> None:
         train(_request("clip", tmp_path / "nowhere", tmp_path / "out"))
 
 
-def test_opened_run_is_an_ordinary_checkpoint(run_folder: Path) -> None:
-    assert isinstance(open_checkpoint(str(run_folder / "checkpoint")), Checkpoint)
-
-
 def test_switched_off_groups_return_zero_and_unknown_ones_are_refused(own_run: Path, noise_dataset: Path) -> None:
     request = dataclasses.replace(_request("editor", noise_dataset, own_run), prompt=Prompt("round", "a child"))
-    checkpoint = train(dataclasses.replace(request, editor=EditorTraining(groups=("coarse",))))
+    checkpoint = train(dataclasses.replace(request, recipes={"editor": EditorTraining(groups=("coarse",))}))
     delta_w = checkpoint.load_editor("round")(torch.randn(1, 6, 16, generator=torch.Generator().manual_seed(0)))
     assert delta_w[:, :4].abs().max() > 0.0 and delta_w[:, 4:].abs().max() == 0.0  # coarse is levels 0 to 3
     with pytest.raises(UsageError, match="'fin'.*coarse, fine, medium"):
-        train(dataclasses.replace(request, prompt=Prompt("other", "a child"), editor=EditorTraining(groups=("fin",))))
+        train(dataclasses.replace(request, prompt=Prompt("other", "a child"), recipes={"editor": EditorTraining(groups=("fin",))}))
 
 
 def test_an_editor_trains_on_faces_of_another_world(tiny_checkpoint: Checkpoint, noise_dataset: Path) -> None:
@@ -188,7 +190,7 @@ def test_an_editor_trains_on_faces_of_another_world(tiny_checkpoint: Checkpoint,
     assert codes != tiny_checkpoint.config.mapping.z_dim
     prompt = Prompt("old", "a female adult", "a female child")
     loop = LoopConfig(images=8, batch_size=4, device="cpu")
-    request = TrainRequest("editor", "tiny", noise_dataset, tiny_checkpoint.directory.parent, loop, prompt)
+    request = TrainRequest(stage_named("editor"), "tiny", noise_dataset, tiny_checkpoint.directory.parent, loop, prompt=prompt)
     assert train(request).config == tiny_checkpoint.config
     with pytest.raises(UserError, match="another config"):
-        train(dataclasses.replace(request, stage="decoder"))
+        train(dataclasses.replace(request, stage=stage_named("decoder")))

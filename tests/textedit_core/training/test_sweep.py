@@ -13,10 +13,13 @@ import pytest
 from safetensors.torch import load_file
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.config import EditorTraining, LoopConfig, Prompt
 from textedit_core.errors import UsageError, UserError
-from textedit_core.reference_prompts import EDITOR_RECIPES
+from textedit_core.prompts import Prompt
+from textedit_core.training.editor_recipe import EDITOR_RECIPES, EditorTraining
+from textedit_core.training.editor_stage import STAGE
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.prompt_list import read_prompts
+from textedit_core.training.prompt_task import Workers
 from textedit_core.training.run import TrainRequest
 from textedit_core.training.sweep import SweepRequest, sweep
 
@@ -35,13 +38,13 @@ def request_in(photo_folder: Path, tmp_path: Path, tiny_checkpoint_factory: Call
 
     def make(name: str) -> SweepRequest:
         tiny_checkpoint_factory(tmp_path / name / "checkpoint")
-        return SweepRequest(TrainRequest("editor", "tiny", photo_folder, tmp_path / name, PACE), PROMPTS)
+        return SweepRequest(TrainRequest(STAGE, "tiny", photo_folder, tmp_path / name, PACE), PROMPTS)
 
     return make
 
 
-def _with(request: SweepRequest, **changes: object) -> SweepRequest:
-    return SweepRequest(**{**vars(request), **changes})  # type: ignore[arg-type]
+def _with(request: SweepRequest, *prompts: tuple[Prompt, EditorTraining], **workers: object) -> SweepRequest:
+    return SweepRequest(request.base, prompts or request.prompts, Workers(**workers))  # type: ignore[arg-type]
 
 
 def _assert_same_editors(one: Path, other: Path) -> None:
@@ -65,7 +68,7 @@ def test_prompts_join_those_of_the_checkpoint_and_finished_ones_are_skipped(requ
 
 def test_prompts_are_listed_in_the_order_of_the_request_whichever_was_first(request_in: Callable[[str], SweepRequest]) -> None:
     request = request_in("run")
-    sweep(_with(request, prompts=PROMPTS[1:]))
+    sweep(_with(request, *PROMPTS[1:]))
     assert sweep(request).trained == ["first"]
     assert list(open_checkpoint(request.base.out / "checkpoint").prompts) == ["smile", "child", "first", "second"]
 
@@ -74,7 +77,7 @@ def test_prompt_that_fails_does_not_stop_the_others(request_in: Callable[[str], 
     request = request_in("run")
     bad = (Prompt("bad", "an elephant"), RECIPE)
     with pytest.raises(UserError, match="1 of 3 prompts failed, the others are in the checkpoint: bad: .*elephant"):
-        sweep(_with(request, prompts=(bad, *PROMPTS)))
+        sweep(_with(request, bad, *PROMPTS))
     assert list(open_checkpoint(request.base.out / "checkpoint").prompts) == ["smile", "child", "first", "second"]
 
 
@@ -111,7 +114,7 @@ def test_unknown_engine_and_missing_checkpoint(request_in: Callable[[str], Sweep
     with pytest.raises(UsageError, match="unknown engine 'dask'; the engines are: local, ray"):
         sweep(_with(request_in("run"), engine="dask"))
     with pytest.raises(UserError, match="is no checkpoint"):
-        sweep(SweepRequest(TrainRequest("editor", "tiny", tmp_path, tmp_path / "nothing", PACE), PROMPTS))
+        sweep(SweepRequest(TrainRequest(STAGE, "tiny", tmp_path, tmp_path / "nothing", PACE), PROMPTS))
 
 
 def _list(tmp_path: Path, text: str) -> Path:
@@ -139,7 +142,7 @@ def test_list_of_prompts(tmp_path: Path) -> None:
         ("- {id: [", "cannot be read as YAML"),
         ("id: old", "holds no list of prompts; each entry is like"),
         ("- {text: an old man}", "entry 1: needs an id"),
-        ("- {id: ../up, text: up}", "entry 1: needs an id of letters"),
+        ("- {id: ../up, text: up}", "entry 1: '../up' cannot be a prompt's id; .* such as 'up'"),
         ("- {id: smile}\n- {id: smile}", "has the id 'smile' twice"),
         ("- {id: old}", "entry 1: prompt 'old' has no text"),
         ("- {id: old, text: 3}", "entry 1: text is a text, not 3"),

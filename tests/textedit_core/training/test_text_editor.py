@@ -13,14 +13,17 @@ import torch
 from tests.textedit_core.training.faces_in_memory import FacesInMemory
 from textedit_core.__main__ import main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
-from textedit_core.config import EditorTraining, LoopConfig, Prompt, TextEditorTraining, text_editor_config
 from textedit_core.editor import TextConditionedEditor
+from textedit_core.editor.config import text_editor_config
 from textedit_core.errors import UserError
 from textedit_core.perception.tokenizer import PromptTokenizer
+from textedit_core.prompts import Prompt
 from textedit_core.synthetic.captions import vocabulary
 from textedit_core.training import text_editor_stage
 from textedit_core.training.conditioned_prompt import add_conditioned_prompt
+from textedit_core.training.editor_recipe import EditorTraining
 from textedit_core.training.loop import run
+from textedit_core.training.pace import LoopConfig
 from textedit_core.training.prompt_space import EditText, prompt_space, split_texts, understood, with_neutral
 from textedit_core.training.text_editor_stage import TextEditorStage
 
@@ -84,8 +87,7 @@ def few_texts(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def _stage(checkpoint: Checkpoint) -> TextEditorStage:
     torch.manual_seed(0)
-    recipe = TextEditorTraining(texts_per_batch=4)
-    return TextEditorStage(EditorTraining(), recipe, FacesInMemory(12), FacesInMemory(3, seed=1), 8, checkpoint)
+    return TextEditorStage(EditorTraining(), FacesInMemory(12), FacesInMemory(3, seed=1), 8, checkpoint)
 
 
 @pytest.mark.usefixtures("few_texts")

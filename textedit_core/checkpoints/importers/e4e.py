@@ -12,7 +12,7 @@ from textedit_core.checkpoints.importers import stylegan2_rosinality
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EncoderConfig
-from textedit_core.e4e_encoder import PyramidEncoder
+from textedit_core.encoder import PyramidEncoder
 from textedit_core.errors import UserError
 
 FORMAT = "e4e-psp"
@@ -70,9 +70,9 @@ def _config(table: KeyTable, options: dict[str, Any], source: Source) -> Encoder
     channels = table.shape("input_layer.0.weight")[1]
     if channels != 3:
         raise UserError(f"{str(source.path)!r} encodes images of {channels} channels, not photos (3); import an encoder of photos")
-    levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})  # noqa: SIM118
+    levels = len({key.split(".")[1] for key in table.keys() if key.startswith("styles.")})
     # Each convolution of a coarse head halves its map, until one pixel is left.
-    halvings = sum(key.startswith("styles.0.convs.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    halvings = sum(key.startswith("styles.0.convs.") and key.endswith(".weight") for key in table.keys())
     w_dim = table.shape("styles.0.linear.weight")[0]
     stages = [table.shape(key)[0] for key in _STAGE_CONVS]
     return EncoderConfig(

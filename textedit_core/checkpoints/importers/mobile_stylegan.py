@@ -43,7 +43,7 @@ def _read(source: Source, name: str) -> Imported:
         source.path, {key: value for key, value in state.items() if not str(key).startswith((_STUDENT, _MAPPING))}, "state_dict."
     )
     w_avg = rest.take("style_mean", (1, config.num_ws, config.w_dim))[0] if "style_mean" in rest else None
-    for key in rest.keys():  # noqa: SIM118
+    for key in rest.keys():
         if key != "style_mean":
             rest.ignore(key, "the teacher, its losses or its judges")
     report = student.report().joined(rest.report())
@@ -135,7 +135,7 @@ def _ignore_rest(table: KeyTable, config: DecoderConfig) -> None:
     table.ignore_prefix("to_img1.", "an image of a lower size, which only the training looks at")
     for i in range(len(config.channels) - 3):
         table.ignore_prefix(f"layers.{i}.to_img.", "an image of a lower size, which only the training looks at")
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if ".idwt." in f".{key}" or key == "device_info":
             table.ignore(key, "a constant: the Haar filters, or a marker of the device")
 

@@ -9,8 +9,8 @@ from typing import Any, Literal
 from textedit_core.checkpoints.importers.contract import Imported, Importer, KeyReport, KeyTable, Source
 from textedit_core.checkpoints.importers.whole_network import take_network
 from textedit_core.config import EditorConfig
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import build_editor
 
 FORMAT = "styleclip-mapper"
 _MAPPER = "mapper."
@@ -61,7 +61,7 @@ def _config(table: KeyTable, options: dict[str, Any]) -> EditorConfig:
     group = "all" if kind == "single_mapper" else next((name for name, moves in on.items() if moves), "coarse")
     first = _network(group)
     w_dim = table.shape(f"{first}.1.weight")[0]
-    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    layers = sum(key.startswith(f"{first}.") and key.endswith(".weight") for key in table.keys())
     size = int(options.get("stylegan_size") or _DEFAULT_SIZE)
     num_ws = 2 * int(math.log2(size)) - 2
     return EditorConfig(num_ws=num_ws, w_dim=w_dim, hidden_dim=w_dim, num_blocks=layers, kind=kind, **on)

@@ -106,7 +106,7 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 
 def _check_filters(table: KeyTable, source: Source) -> None:
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if key.endswith(".resample_filter") and not torch.allclose(table.take(key, (4, 4)), fir_kernel(), atol=1e-6):
             raise UserError(f"{str(source.path)!r}: {key} is not the [1,3,3,1] filter; such a generator cannot be imported")
 

@@ -120,7 +120,7 @@ def _to_rgb(table: KeyTable, names: tuple[str, str], width: int, w_dim: int) -> 
 
 
 def _mapping(table: KeyTable, w_dim: int) -> tuple[MappingConfig, Weights]:
-    count = sum(key.startswith("style.") and key.endswith(".weight") for key in table.keys())  # noqa: SIM118
+    count = sum(key.startswith("style.") and key.endswith(".weight") for key in table.keys())
     z_dim = table.shape("style.1.weight", 2)[1]
     config = MappingConfig(z_dim, w_dim, w_dim, count, MAPPING_LR_MULTIPLIER, normalize_z=True)
     tensors = {"z_mean": torch.zeros(z_dim), "z_scale": torch.ones(z_dim)}
@@ -132,7 +132,7 @@ def _mapping(table: KeyTable, w_dim: int) -> tuple[MappingConfig, Weights]:
 
 
 def _ignore_filters(table: KeyTable, source: Source) -> None:
-    for key in table.keys():  # noqa: SIM118
+    for key in table.keys():
         if not key.endswith((".conv.blur.kernel", ".upsample.kernel")):
             continue
         kernel = table.take(key, (4, 4))

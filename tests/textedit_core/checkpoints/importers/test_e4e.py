@@ -11,7 +11,7 @@ import torch
 from tests.textedit_core.checkpoints.importers import pyramid_file
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.detect import detect, open_source
-from textedit_core.e4e_encoder import build_encoder
+from textedit_core.encoder import build_encoder
 from textedit_core.errors import UserError
 
 

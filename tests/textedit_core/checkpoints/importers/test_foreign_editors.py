@@ -14,8 +14,8 @@ from torch.nn import functional as F
 from textedit_core.checkpoints.importers.contract import Imported
 from textedit_core.checkpoints.importers.detect import detect, open_source
 from textedit_core.checkpoints.importers.editor_fit import fit_editor
+from textedit_core.editor import build_editor
 from textedit_core.errors import UserError
-from textedit_core.mapper_editor import build_editor
 
 WIDTH, LEVELS = 16, 8  # 2 * log2(32) - 2, of a generator of 32 px
 GROUPS = {"course_mapping": slice(0, 4), "medium_mapping": slice(4, 8), "fine_mapping": slice(8, LEVELS)}
