@@ -100,7 +100,14 @@ def run_preview(options: Namespace) -> dict[str, Any]:
 
     print("note: preview goes with the next release; use python -m textedit_core edit PHOTO --bundle BUNDLE", file=sys.stderr)
     landmarks = None if options.landmarks is None else parse_landmarks(options.landmarks)
-    used = edit_photo(options.photo, {options.prompt: options.strength}, options.out, bundle=options.bundle, landmarks=landmarks)
+    used = edit_photo(
+        options.photo,
+        {options.prompt: options.strength},
+        options.out,
+        bundle=options.bundle,
+        landmarks=landmarks,
+        say=lambda line: print(f"note: {line}", file=sys.stderr),
+    )
     return {"wrote": str(options.out), "prompt": options.prompt, "strength": used[options.prompt]}
 
 

@@ -20,7 +20,7 @@ _AC_LIMIT = 1023
 
 
 class NoBlocks(ValueError):
-    """The file's coefficients cannot be changed singly: arithmetic coding, odd sampling factors, or damage."""
+    """The file's coefficients cannot be changed singly: arithmetic coding, odd sampling factors, damage, or no pyjpegio here."""
 
 
 def with_changed_blocks(source: bytes, old: NDArray[Any], change: Composite, mode: str) -> bytes:
@@ -38,7 +38,10 @@ def with_changed_blocks(source: bytes, old: NDArray[Any], change: Composite, mod
     Raises:
         NoBlocks: see there.
     """
-    import jpegio
+    try:
+        import jpegio
+    except ImportError:
+        raise NoBlocks("pyjpegio is not installed; not every machine has a build of it") from None
 
     assert change.box is not None
     with tempfile.TemporaryDirectory() as folder:

@@ -79,7 +79,8 @@ def _number(name: str) -> int:
 
 def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np.ndarray:
     listing = [f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in zip(names, paths, strict=True)]
-    key = sha256_of("\n".join(listing).encode())[:12]
+    # Arrays from before colour profiles were honoured have no such first line, and are not taken for these.
+    key = sha256_of("\n".join(["sRGB", *listing]).encode())[:12]
     cache = folder / _CACHE_NAME.format(size=size, key=key)
     if not cache.is_file():
         with replacing_file(cache) as draft:
