@@ -169,3 +169,12 @@ def test_heic_and_avif_go_in_and_out(tmp_path: Path) -> None:
         assert back.metadata.exif is not None and back.metadata.exif.main.fields[0x010F].data == b"Maker\0"
         difference = np.abs(np.asarray(back.image, np.int16) - np.asarray(photo.image, np.int16))
         assert difference[outside((64, 96))].mean() < 3
+
+
+def test_heic_of_ten_bits_stays_so(tmp_path: Path) -> None:
+    pillow_heif = pytest.importorskip("pillow_heif")
+    pillow_heif.from_bytes(mode="RGB;16", size=SIZE, data=_deep().tobytes()).save(tmp_path / "photo.heic", quality=95)
+    photo = open_photo(tmp_path / "photo.heic")
+    save_photo(photo, edited(photo.image), tmp_path / "out.heic")
+    for path in (tmp_path / "photo.heic", tmp_path / "out.heic"):
+        assert pillow_heif.open_heif(path, convert_hdr_to_8bit=False).info["bit_depth"] == 10
