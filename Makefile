@@ -24,9 +24,9 @@ lint: $(VENV)/.installed-dev
 	$(VENV)/bin/python -m mypy
 
 ios:
-	cd ios_demo && swift format lint --strict --recursive EditorKit/Package.swift EditorKit/Sources EditorKit/Tests GalleryDemo
-	cd ios_demo/GalleryDemo/App && swiftc -frontend -parse *.swift
-	cd ios_demo/EditorKit && swift build && swift test
+	swift format lint --strict --configuration ios_demo/.swift-format --recursive Package.swift ios_demo
+	swift build && swift test
+	[ "$$(uname)" != Linux ] || ios_demo/check
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

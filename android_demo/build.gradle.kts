@@ -5,3 +5,9 @@ plugins {
     alias(libs.plugins.kotlin.jvm) apply false
     alias(libs.plugins.kotlin.compose) apply false
 }
+
+// What `maven-publish` names the libraries by; the version is that of pyproject.toml.
+allprojects {
+    group = "textedit"
+    version = "0.1.0"
+}

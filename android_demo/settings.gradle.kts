@@ -15,4 +15,4 @@ dependencyResolutionManagement {
 }
 
 rootProject.name = "textedit-demo"
-include(":core", ":engine", ":app")
+include(":core", ":engine", ":ui", ":app")

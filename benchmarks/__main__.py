@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.request import (
+    AppsRequest,
     DecoderRequest,
     DeviceRequest,
     EditRequest,
@@ -113,6 +114,18 @@ COMMANDS = {
             "images": "timed images, of all processes",
             "workers": "processes (default: one per core)",
             "resolution": "side in pixels",
+        },
+    ),
+    "apps": Command(
+        "apps",
+        AppsRequest,
+        "the picture path of the phone apps: pasting, a drag of the slider, a save of 48 megapixels",
+        {
+            "android": "folder in which android_demo/check has worked",
+            "android_before": "the same of an older checkout, to compare with (default: the plain form of the same)",
+            "ios": "the built program EditorTimings",
+            "rounds": "timed runs of each form in a process",
+            "processes": "processes of each form, in turn",
         },
     ),
     "train": Command(

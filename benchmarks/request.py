@@ -191,6 +191,25 @@ class TemplatesRequest:
 
 
 @dataclass(frozen=True)
+class AppsRequest:
+    """The picture path of the phone apps, as their own timing programs measure it on this machine.
+
+    Attributes:
+        android: folder in which `android_demo/check` has worked; None leaves the Kotlin core out.
+        android_before: the same of an older checkout, whose pasting is the plain form; None takes that of `android`.
+        ios: the built program EditorTimings; None leaves the Swift core out.
+        rounds: timed runs of each form in a process.
+        processes: processes of each form, in turn.
+    """
+
+    android: Path | None = None
+    android_before: Path | None = None
+    ios: Path | None = None
+    rounds: int = 20
+    processes: int = 3
+
+
+@dataclass(frozen=True)
 class ReportRequest:
     """Results to be laid side by side.
 

@@ -26,7 +26,9 @@ class Project:
 # By the target whose bundles the project takes.
 PROJECTS: dict[str, Project] = {
     "android": Project(PurePosixPath("settings.gradle.kts"), PurePosixPath("app/src/main/assets/model.textedit")),
-    "ios": Project(PurePosixPath("EditorKit/Package.swift"), PurePosixPath("GalleryDemo/Embedded/model.textedit")),
+    "ios": Project(
+        PurePosixPath("GalleryDemo/GalleryDemo.xcodeproj/project.pbxproj"), PurePosixPath("GalleryDemo/Embedded/model.textedit")
+    ),
 }
 
 

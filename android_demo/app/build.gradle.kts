@@ -57,6 +57,7 @@ kotlin {
 
 dependencies {
     implementation(project(":engine"))
+    implementation(project(":ui"))
     implementation(libs.coroutines.android)
     implementation(platform(libs.compose.bom))
     implementation(libs.compose.material3)

@@ -2,6 +2,7 @@ import org.jetbrains.kotlin.gradle.dsl.JvmTarget
 
 plugins {
     alias(libs.plugins.android.library)
+    `maven-publish`
 }
 
 android {
@@ -10,6 +11,11 @@ android {
 
     defaultConfig {
         minSdk = libs.versions.min.sdk.get().toInt()
+        consumerProguardFiles("consumer-rules.pro")
+    }
+
+    publishing {
+        singleVariant("release") { withSourcesJar() }
     }
 
     compileOptions {
@@ -32,4 +38,11 @@ dependencies {
     testImplementation(testFixtures(project(":core")))
     testImplementation(libs.kotlin.test.junit)
     testImplementation(libs.junit)
+}
+
+publishing {
+    publications.register<MavenPublication>("release") {
+        artifactId = "textedit-engine"
+        afterEvaluate { from(components["release"]) }
+    }
 }

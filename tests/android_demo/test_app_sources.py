@@ -26,7 +26,7 @@ TOOLS = "{http://schemas.android.com/tools}"
 DEMO = Path(__file__).resolve().parents[2] / "android_demo"
 APP = DEMO / "app/src/main"
 # What no compiler sees here; core and engine are compiled by android_demo/check.
-UNCOMPILED = sorted([*APP.rglob("*.kt"), *DEMO.rglob("*.gradle.kts")])
+UNCOMPILED = sorted([*APP.rglob("*.kt"), *(DEMO / "ui").rglob("*.kt"), *DEMO.rglob("*.gradle.kts")])
 XML_FILES = sorted(APP.rglob("*.xml"))
 
 
@@ -61,7 +61,7 @@ def app_text() -> str:
 
 # What a declaration's first words name: a type, a property or a function, the latter two maybe of a receiver.
 DECLARATION = re.compile(
-    r"\b(?:class|interface|object|val)\s+(?:\w+\.)?(?P<type>\w+)|\bfun\s+(?:<[^>]*>\s*)?(?:\w+\.)?(?P<function>\w+)",
+    r"\b(?:class|interface|object|val)\s+(?:\w+\.)?(?P<type>\w+)|\bfun\s+(?!interface\b)(?:<[^>]*>\s*)?(?:\w+\.)*(?P<function>\w+)",
 )
 
 
@@ -78,7 +78,7 @@ def declared(module: str) -> set[str]:
     return names
 
 
-@pytest.mark.parametrize("module", ["core", "engine"])
+@pytest.mark.parametrize("module", ["core", "engine", "ui"])
 def test_the_app_imports_what_the_modules_offer(module: str) -> None:
     imported = set(re.findall(rf"^import textedit\.{module}\.(\w+)$", app_text(), re.MULTILINE))
     assert imported and imported <= declared(module)
@@ -121,9 +121,14 @@ def test_every_resource_that_is_named_exists_and_every_string_is_named() -> None
     assert {name for kind, name in existing if kind == "string"} <= {name for kind, name in used if kind == "string"}
 
 
+def shown_text() -> str:
+    """The sources of the app and of the module that other apps take."""
+    return "\n".join(path.read_text("utf8") for path in sorted((DEMO / "ui").rglob("*.kt"))) + app_text()
+
+
 def test_no_text_for_people_stands_in_the_code() -> None:
     # Signs mean the same in every language, and so does what is filled in; words do not.
-    shown = [re.sub(r"\$(\w+|\{[^}]*\})", "", text) for text in re.findall(r'\bText\("(.*?)"', app_text())]
+    shown = [re.sub(r"\$(\w+|\{[^}]*\})", "", text) for text in re.findall(r'\bText\("(.*?)"', shown_text())]
     assert [text for text in shown if re.search(r"[^\W\d_]", text)] == []
 
 
@@ -169,6 +174,12 @@ def test_the_app_runs_the_executorch_that_its_files_are_made_with() -> None:
     made_with = next(line for line in requires("textedit") or [] if line.startswith(xnnpack.BACKEND.package))
     wanted = made_with.split("~=")[1].split(";")[0].split(".")[:2]
     assert catalogue()["versions"]["executorch"].split(".")[:2] == wanted
+
+
+def test_libraries_are_published_at_the_projects_version() -> None:
+    project = tomllib.loads((DEMO.parent / "pyproject.toml").read_text("utf8"))["project"]["version"]
+    assert f'version = "{project}"' in (DEMO / "build.gradle.kts").read_text("utf8")
+    assert f'"textedit:textedit-engine:{project}"' in (DEMO / "README.md").read_text("utf8")
 
 
 def test_the_oldest_system_is_the_one_that_bundles_name() -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from export.__main__ import main
-from export.backends import target_names
+from export.backends import coreml, target_names, xnnpack
 from export.plan import estimated_bytes
 from tests.export.networks import write_checkpoint
 from textedit_core.checkpoints.store import Checkpoint, write_index, write_part
@@ -74,7 +74,8 @@ def test_estimates_count_weights_however_they_are_stored(tmp_path: Path) -> None
     single = write_index(half.directory, half.config, list(half.prompts.values()), {})
     # One byte per number.
     expected = sum(tensor.numel() for tensor in decoder.state_dict().values())
-    assert estimated_bytes(single, "decoder", "int8") == expected == estimated_bytes(single, "decoder", "fp16") / 2
+    int8, fp16 = xnnpack.BACKEND.precisions["int8"], coreml.BACKEND.precisions["fp16"]
+    assert estimated_bytes(single, "decoder", int8) == expected == estimated_bytes(single, "decoder", fp16) / 2
 
 
 def test_checkpoint_that_lacks_a_network_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -30,6 +30,7 @@ from export.plan import ExportRequest, Plan
 from export.samples import collect
 from export.vectors import editor_input, read_text
 from export.verification import load_part, verify
+from tests.contracts.trust import write_manifest
 from tests.export.conftest import BuildBundle
 from tests.export.networks import quiet, write_text_checkpoint
 from textedit_core.checkpoints.store import Checkpoint
@@ -221,7 +222,10 @@ def test_a_damaged_vector_is_refused(
     path = Path(shutil.copytree(bundles("onnx"), tmp_path / "copy.textedit"))
     with open_bundle(path) as opened:
         manifest = opened.manifest
-    seal(path, damage(path, manifest))
+    damaged = damage(path, manifest)
+    with pytest.raises(UserError, match=message):
+        seal(path, damaged)
+    write_manifest(path, damaged)
     with pytest.raises(UserError, match=message) as caught, open_bundle(path):
         pass
     assert "\n" not in str(caught.value)

@@ -6,7 +6,6 @@ import json
 
 import pytest
 import torch
-from tests.export.test_precision import Fragile
 from torch import Tensor, fx
 
 from export.backends.lowered import Lowered
@@ -14,6 +13,7 @@ from export.cost import cost_of
 from export.fold import fold
 from export.precision_search import smallest_mix
 from export.report_costs import cost_section
+from tests.export.test_sensitivity import Fragile
 
 
 class Mixed(torch.nn.Module):

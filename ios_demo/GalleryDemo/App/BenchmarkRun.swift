@@ -1,5 +1,4 @@
-import EditorCore
-import EditorCoreML
+import EditorKit
 import Foundation
 
 /// One measurement of the bundle on this device, written as a result document.
@@ -17,7 +16,7 @@ struct BenchmarkRun: Sendable {
     func run(progress: @escaping @Sendable (Double) async -> Void) async throws -> BenchmarkResult {
         // Who waits for the new result must not find the one before.
         try? FileManager.default.removeItem(at: Self.document)
-        let cache = CompiledModelCache(folder: URL.cachesDirectory.appending(path: "CompiledModels"))
+        let cache = CompiledModelCache.standard
         // Compiling happens once per version of the bundle, loading at every start; only loading is measured.
         for part in bundle.manifest.parts { _ = try await cache.url(of: part, in: bundle) }
         let bundle = bundle

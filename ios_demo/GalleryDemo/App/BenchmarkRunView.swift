@@ -9,9 +9,9 @@ struct BenchmarkRunView: View {
         ProgressView("Measuring")
             .task {
                 await services.open()
-                guard let editor = services.editor else { fail(services.failure ?? "no model") }
+                guard let ready = services.ready else { fail(services.failure ?? "no model") }
                 do {
-                    _ = try await BenchmarkRun(bundle: editor.bundle).run { _ in }
+                    _ = try await BenchmarkRun(bundle: ready.bundle).run { _ in }
                     exit(0)
                 } catch {
                     fail(error.localizedDescription)

@@ -1,9 +1,9 @@
-import EditorCore
+import EditorKit
 import SwiftUI
 
 /// Measures the networks on this device and shows and shares the result document.
 struct BenchmarkView: View {
-    let editor: EditorServices.Editor
+    let ready: EditorServices.Ready
     @State private var result: BenchmarkResult?
     @State private var progress: Double?
     @State private var problem: String?
@@ -48,11 +48,11 @@ struct BenchmarkView: View {
         Task {
             defer { progress = nil }
             do {
-                result = try await BenchmarkRun(bundle: editor.bundle).run { share in
+                result = try await BenchmarkRun(bundle: ready.bundle).run { share in
                     await MainActor.run { progress = share }
                 }
             } catch {
-                problem = error.localizedDescription
+                problem = Words.of(error)
             }
         }
     }

@@ -1,16 +1,16 @@
-import EditorCore
-import EditorCoreML
+import EditorKit
 import Foundation
 import Observation
 
-/// The bundle in use and what runs it. Everything else in the app gets its session, its tests and its measurements from here.
+/// The bundle in use and what runs it. Everything else in the app gets its editor, its tests and its measurements from here.
 @MainActor
 @Observable
 final class EditorServices {
-    /// A checked bundle and its engine.
-    struct Editor: Sendable {
+    /// A checked bundle, its engine, and the editor around them.
+    struct Ready: Sendable {
         let bundle: EditorBundle
         let engine: CoreMLEngine
+        let editor: FaceEditor
     }
 
     /// Why there is no editor, in words for the user.
@@ -19,11 +19,13 @@ final class EditorServices {
         var errorDescription: String? { reason }
     }
 
-    private(set) var editor: Editor?
+    private(set) var ready: Ready?
     private(set) var failure: String?
+    /// The share of compiling, loading and testing that is done, 0 to 1.
+    private(set) var progress = 0.0
     private(set) var canRollBack = false
     @ObservationIgnored private let store: BundleStore?
-    @ObservationIgnored private let cache: CompiledModelCache
+    @ObservationIgnored private let cache = CompiledModelCache.standard
 
     init() {
         let support = URL.applicationSupportDirectory.appending(path: "Editor", directoryHint: .isDirectory)
@@ -31,16 +33,17 @@ final class EditorServices {
         store = Bundle.main.url(forResource: "model", withExtension: "textedit", subdirectory: "Embedded").map {
             BundleStore(embedded: $0, folder: support, signer: nil)
         }
-        cache = CompiledModelCache(folder: URL.cachesDirectory.appending(path: "CompiledModels"))
     }
 
-    /// Checks the bundle and makes an engine for it; hashing takes a moment and happens off the main actor.
+    /// Checks the bundle, compiles its networks where that has not been done, and tests them on a new bundle or system; may be called
+    /// again after a failure.
     func open() async {
+        failure = nil
         do {
             let store = try requiredStore()
             try await use(try await store.current())
         } catch {
-            failure = error.localizedDescription
+            failure = Words.of(error)
         }
     }
 
@@ -50,11 +53,7 @@ final class EditorServices {
         let access = update.startAccessingSecurityScopedResource()
         defer { if access { update.stopAccessingSecurityScopedResource() } }
         let bundle = try await store.install(update) { bundle in
-            let engine = try CoreMLEngine(bundle: bundle, cache: cache)
-            let outcomes = try await SelfTest(bundle: bundle, engine: engine) { try RGBImage(png: $0) }.run()
-            if let failed = outcomes.first(where: { !$0.passed }) {
-                throw Unavailable(reason: String(localized: "The update fails its self-test: \(failed.part)"))
-            }
+            try await CoreMLEngine(bundle: bundle, cache: cache).prepare()
         }
         try await use(bundle)
     }
@@ -74,9 +73,14 @@ final class EditorServices {
     }
 
     private func use(_ bundle: EditorBundle) async throws {
-        editor = Editor(bundle: bundle, engine: try CoreMLEngine(bundle: bundle, cache: cache))
-        failure = nil
+        let engine = try CoreMLEngine(bundle: bundle, cache: cache)
+        try await engine.prepare { share in await self.show(share) }
+        let networks = BundleNetworks(bundle: bundle, engine: engine)
+        let editor = FaceEditor(networks: networks, detector: VisionFaceDetector())
+        ready = Ready(bundle: bundle, engine: engine, editor: editor)
         canRollBack = await store?.canRollBack() ?? false
         try await cache.keepOnly(bundle)
     }
+
+    private func show(_ share: Double) { progress = share }
 }

@@ -1,10 +1,12 @@
-import EditorCore
+import EditorKit
 import SwiftUI
 
-/// One chip per prompt of the bundle, in the user's language where the bundle has it.
+/// One chip per prompt of the bundle, in the user's language where the bundle has it. Several may apply; the slider is for one of them.
 struct PromptChips: View {
     let prompts: [Manifest.Prompt]
-    @Binding var selection: String
+    let chosen: Set<String>
+    let current: String?
+    let tap: (Manifest.Prompt) -> Void
 
     var body: some View {
         ScrollView(.horizontal) {
@@ -19,12 +21,13 @@ struct PromptChips: View {
     }
 
     private func chip(_ prompt: Manifest.Prompt) -> some View {
-        let isSelected = prompt.id == selection
-        return Button(Self.name(of: prompt)) { selection = prompt.id }
+        let isChosen = chosen.contains(prompt.id)
+        return Button(Self.name(of: prompt)) { tap(prompt) }
             .buttonStyle(.bordered)
             .buttonBorderShape(.capsule)
-            .tint(isSelected ? .accentColor : .secondary)
-            .accessibilityAddTraits(isSelected ? .isSelected : [])
+            .tint(isChosen ? .accentColor : .secondary)
+            .overlay { if prompt.id == current { Capsule().stroke(Color.accentColor, lineWidth: 2) } }
+            .accessibilityAddTraits(isChosen ? .isSelected : [])
             .accessibilityHint(prompt.text)
     }
 

@@ -1,3 +1,4 @@
+import EditorKit
 import SwiftUI
 import UniformTypeIdentifiers
 
@@ -27,14 +28,21 @@ struct RootView: View {
     }
 
     @ViewBuilder private var content: some View {
-        if let editor = services.editor {
+        if let ready = services.ready {
             // A new bundle brings a new editor, whose state starts afresh.
-            EditorView(model: EditorModel(editor: editor)).id(editor.bundle.manifest.digest)
+            EditorView(model: EditorModel(editor: ready.editor)).id(ready.bundle.manifest.digest)
         } else if let failure = services.failure {
-            ContentUnavailableView(
-                "No model", systemImage: "exclamationmark.triangle", description: Text(failure))
+            ContentUnavailableView {
+                Label("No model", systemImage: "exclamationmark.triangle")
+            } description: {
+                Text(failure)
+            } actions: {
+                Button("Try again") { attempt { await services.open() } }
+                if services.canRollBack { Button("Undo the update", action: rollBack) }
+            }
         } else {
-            ProgressView("Checking the model")
+            ProgressView(value: services.progress) { Text("Preparing the model; the first time takes a moment") }
+                .padding()
         }
     }
 
@@ -48,15 +56,15 @@ struct RootView: View {
                     Button("Undo the update", systemImage: "arrow.uturn.backward", action: rollBack)
                 }
             }
-            .disabled(services.editor == nil)
+            .disabled(services.ready == nil)
         }
     }
 
     @ViewBuilder private func destination(_ screen: Screen) -> some View {
-        if let editor = services.editor {
+        if let ready = services.ready {
             switch screen {
-            case .selfTest: SelfTestView(editor: editor)
-            case .benchmark: BenchmarkView(editor: editor)
+            case .selfTest: SelfTestView(ready: ready)
+            case .benchmark: BenchmarkView(ready: ready)
             }
         }
     }
@@ -74,7 +82,7 @@ struct RootView: View {
             do {
                 try await work()
             } catch {
-                problem = error.localizedDescription
+                problem = Words.of(error)
             }
         }
     }

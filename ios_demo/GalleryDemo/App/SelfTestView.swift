@@ -1,10 +1,9 @@
-import EditorCore
-import EditorCoreML
+import EditorKit
 import SwiftUI
 
 /// Runs every network on the bundle's golden inputs, and shows what Core ML runs it on.
 struct SelfTestView: View {
-    let editor: EditorServices.Editor
+    let ready: EditorServices.Ready
     @State private var outcomes: [SelfTest.Outcome] = []
     @State private var plans: [ComputePlanReport] = []
     @State private var problem: String?
@@ -49,14 +48,14 @@ struct SelfTestView: View {
     private func run() async {
         defer { isRunning = false }
         do {
-            outcomes = try await SelfTest(bundle: editor.bundle, engine: editor.engine) { try RGBImage(png: $0) }.run()
-            for part in editor.bundle.manifest.parts {
-                plans.append(try await editor.engine.computePlan(of: part.part))
+            outcomes = try await SelfTest(bundle: ready.bundle, engine: ready.engine) { try RGBImage(png: $0) }.run()
+            for part in ready.bundle.manifest.parts {
+                plans.append(try await ready.engine.computePlan(of: part.part))
             }
         } catch is CancellationError {
             // The screen was left.
         } catch {
-            problem = error.localizedDescription
+            problem = Words.of(error)
         }
     }
 }

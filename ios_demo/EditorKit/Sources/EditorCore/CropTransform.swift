@@ -10,6 +10,14 @@ public struct CropRule: Equatable, Sendable {
     public let margin: Double
     /// Distance of the crop's centre below the eyes, in distances from eyes to mouth.
     public let drop: Double
+
+    /// Makes a rule of its four numbers.
+    public init(eyeFactor: Double, mouthFactor: Double, margin: Double, drop: Double) {
+        self.eyeFactor = eyeFactor
+        self.mouthFactor = mouthFactor
+        self.margin = margin
+        self.drop = drop
+    }
 }
 
 /// A similarity from the crop, as the unit square with y down, to photo pixels.
@@ -24,7 +32,10 @@ public struct CropTransform: Equatable, Sendable {
     /// Photo vector along the crop's top edge; its length is the crop's side in photo pixels.
     public let axis: SIMD2<Double>
 
-    init(origin: SIMD2<Double>, axis: SIMD2<Double>) {
+    /// - Parameters:
+    ///   - origin: photo position of the top left corner in pixels.
+    ///   - axis: photo vector along the top edge, as long as the side in photo pixels.
+    public init(origin: SIMD2<Double>, axis: SIMD2<Double>) {
         self.origin = origin
         self.axis = axis
     }

@@ -33,18 +33,21 @@ public struct DeviceBenchmark: Sendable {
     private let device: Device
     private let rounds: Int
     private let warmup: Int
+    private let previewSide: Int
 
     /// - Parameters:
     ///   - bundle: what is measured.
     ///   - device: the system below.
     ///   - rounds: timed runs of each measurement, taken in turn.
     ///   - warmup: untimed rounds before those.
-    public init(bundle: EditorBundle, device: Device, rounds: Int = 20, warmup: Int = 3) {
+    ///   - previewSide: pixels of the longer side of the picture that `slider_shown` pastes into.
+    public init(bundle: EditorBundle, device: Device, rounds: Int = 20, warmup: Int = 3, previewSide: Int = 1280) {
         precondition(rounds >= 1 && warmup >= 0)
         self.bundle = bundle
         self.device = device
         self.rounds = rounds
         self.warmup = warmup
+        self.previewSide = previewSide
     }
 
     /// Runs the benchmark.
@@ -68,8 +71,10 @@ public struct DeviceBenchmark: Sendable {
         memoryPeak = max(memoryPeak, device.memoryInUse())
         var samples: [String: [Double]] = [:]
         let photo = try photo()
+        let decoder = bundle.manifest.part("decoder")
+        let screen = Screen(previewSide, faceSide: decoder?.output.shape.last ?? bundle.manifest.pixels.size)
         for round in 0..<(warmup + rounds) {
-            let times = try await times(of: engine, prompt, photo)
+            let times = try await times(of: engine, prompt, photo, screen)
             memoryPeak = max(memoryPeak, device.memoryInUse())
             if round >= warmup {
                 for (id, time) in times { samples[id, default: []].append(time) }
@@ -90,7 +95,7 @@ public struct DeviceBenchmark: Sendable {
 
     /// One round: milliseconds by id.
     private func times(
-        of engine: any EditorEngine, _ prompt: Manifest.Prompt, _ photo: Tensor
+        of engine: any EditorEngine, _ prompt: Manifest.Prompt, _ photo: Tensor, _ screen: Screen
     ) async throws -> [String: Double] {
         var (wPlus, delta) = (photo, photo)
         let encode = try await milliseconds { wPlus = try await engine.run("encoder", on: photo) }
@@ -103,12 +108,19 @@ public struct DeviceBenchmark: Sendable {
         let slider = try await milliseconds {
             _ = try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength))
         }
+        let pixels = bundle.manifest.pixels
+        let shown = try await milliseconds {
+            let face = try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength))
+            screen.show(pixels.image(face))
+        }
         let full = try await milliseconds {
             let source = try await engine.run("encoder", on: photo)
             let change = try await engine.run(prompt.part, on: text.map(source.withText) ?? source)
             _ = try await engine.run("decoder", on: source.moved(along: change, by: strength))
         }
-        return ["encode": encode, "edit": edit, "decode": decode, "slider": slider, "full": full]
+        return [
+            "encode": encode, "edit": edit, "decode": decode, "slider": slider, "slider_shown": shown, "full": full,
+        ]
     }
 
     private func milliseconds(_ work: () async throws -> Void) async throws -> Double {
@@ -125,6 +137,7 @@ public struct DeviceBenchmark: Sendable {
         let timed = [
             ("full", "full edit"), ("encode", "encode"), ("edit", "editor"), ("decode", "decode"),
             ("slider", "move of the slider"),
+            ("slider_shown", "slider to shown picture"),
         ].map { id, series in
             let labels = parts[id].map { part in
                 ["part": part, "precision": manifest.part(part)?.precision ?? ""]
@@ -144,6 +157,33 @@ public struct DeviceBenchmark: Sendable {
             subject: .init(
                 model: manifest.name, bundleTarget: manifest.target.rawValue, checkpointId: manifest.checkpointID),
             settings: .init(rounds: rounds, warmup: warmup), measurements: timed + once)
+    }
+}
+
+/// A preview as a phone shows it, 4 to 3, with a face that fills most of its height.
+private struct Screen: Sendable {
+    // 700 of 1280 pixels.
+    private static let cropToSide = 0.547
+
+    private let picture: RGBImage
+    private let paster: FacePaster
+
+    init(_ width: Int, faceSide: Int) {
+        let height = width * 3 / 4
+        let grey = { (width: Int, height: Int) in
+            RGBImage(width: width, height: height, bytes: [UInt8](repeating: 128, count: 3 * width * height))
+        }
+        let crop = (Double(width) * Self.cropToSide).rounded()
+        let corner = SIMD2(Double(width), Double(height)) / 2 - crop / 2
+        picture = grey(width, height)
+        paster = FacePaster(
+            crop: CropTransform(origin: corner, axis: SIMD2(crop, 0)), width: width, rows: 0..<height,
+            faceSide: faceSide, reconstruction: grey(faceSide, faceSide))
+    }
+
+    func show(_ face: RGBImage) {
+        var shown = picture
+        paster.paste(face, into: &shown)
     }
 }
 

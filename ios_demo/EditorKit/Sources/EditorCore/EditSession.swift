@@ -3,8 +3,7 @@
 /// A slider asks faster than a decoder answers. Each request waits for the one that is running; when its turn comes and a newer one
 /// has been made meanwhile, it ends with `EditError.overtaken` and costs nothing.
 public actor EditSession {
-    private let bundle: EditorBundle
-    private let engine: any EditorEngine
+    private let networks: any FaceNetworks
     private var wPlus: Tensor?
     private var deltas: [String: Tensor] = [:]
     private(set) var latest = Ticket(photo: 0, edit: 0)
@@ -20,20 +19,23 @@ public actor EditSession {
     ///   - bundle: what the networks are.
     ///   - engine: what runs them.
     public init(bundle: EditorBundle, engine: some EditorEngine) {
-        self.bundle = bundle
-        self.engine = engine
+        self.init(networks: BundleNetworks(bundle: bundle, engine: engine))
+    }
+
+    /// - Parameter networks: the steps of an edit.
+    public init(networks: some FaceNetworks) {
+        self.networks = networks
     }
 
     /// Encodes an aligned face; edits from now on are edits of it.
     ///
     /// - Parameter crop: a square of the side that the bundle's pixels name.
     public func open(_ crop: RGBImage) async throws {
-        let input = bundle.manifest.pixels.tensor(crop)
         wPlus = nil
         deltas = [:]
         latest.photo += 1
         try await inTurn(Ticket(photo: latest.photo)) { session, ticket in
-            let encoded = try await session.output(of: "encoder", for: input)
+            let encoded = try await session.networks.encode(crop)
             try await session.keep(encoded, for: ticket)
         }
     }
@@ -42,19 +44,24 @@ public actor EditSession {
     ///
     /// - Throws: `EditError`, `CancellationError` when the task was cancelled, or what the engine throws.
     public func render(_ edits: [Edit]) async throws -> RGBImage {
-        try edits.forEach(check)
+        try networks.check(edits)
         latest.edit = (latest.edit ?? 0) + 1
-        return try await inTurn(latest) { session, ticket in
-            let target = try await session.latents(after: edits, for: ticket)
-            let image = try await session.output(of: "decoder", for: target)
-            try await session.require(ticket)
-            return session.bundle.manifest.pixels.image(image)
-        }
+        return try await face(edits, latest)
     }
 
-    private func check(_ edit: Edit) throws {
-        guard let prompt = bundle.manifest.prompt(edit.prompt) else { throw EditError.unknownPrompt(edit.prompt) }
-        guard prompt.strength.contains(edit.strength) else { throw EditError.strengthOutOfRange(edit) }
+    /// The same for a caller that asks for one face at a time: no later edit takes its place, only another photo does.
+    func face(_ edits: [Edit]) async throws -> RGBImage {
+        try networks.check(edits)
+        return try await face(edits, Ticket(photo: latest.photo))
+    }
+
+    private func face(_ edits: [Edit], _ ticket: Ticket) async throws -> RGBImage {
+        try await inTurn(ticket) { session, ticket in
+            let target = try await session.latents(after: edits, for: ticket)
+            let face = try await session.networks.decode(target)
+            try await session.require(ticket)
+            return face
+        }
     }
 
     /// Waits until the work before has ended, then does this one unless it has been overtaken or cancelled.
@@ -96,19 +103,10 @@ public actor EditSession {
         return target
     }
 
-    private func delta(of id: String, from source: Tensor) async throws -> Tensor {
-        if let known = deltas[id] { return known }
-        guard let prompt = bundle.manifest.prompt(id) else { throw EditError.unknownPrompt(id) }
-        let input = bundle.texts[id].map(source.withText) ?? source
-        let delta = try await output(of: prompt.part, for: input)
-        if wPlus == source { deltas[id] = delta }
+    private func delta(of prompt: String, from source: Tensor) async throws -> Tensor {
+        if let known = deltas[prompt] { return known }
+        let delta = try await networks.delta(of: prompt, at: source)
+        if wPlus == source { deltas[prompt] = delta }
         return delta
-    }
-
-    private func output(of part: String, for input: Tensor) async throws -> Tensor {
-        let output = try await engine.run(part, on: input)
-        // Half precision overflows to infinity, which would come out as a black picture.
-        guard output.isFinite else { throw EditError.notFinite(part) }
-        return output
     }
 }

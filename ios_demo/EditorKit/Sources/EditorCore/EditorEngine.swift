@@ -15,6 +15,8 @@ public protocol EditorEngine: Sendable {
 public enum EditError: Error, Equatable, CustomStringConvertible {
     /// No photo was opened before.
     case noPhoto
+    /// The photo has several faces or none, and none was chosen.
+    case noFace
     /// A later request has taken this one's place; there is nothing to tell the user.
     case overtaken
     /// The bundle has no such prompt.
@@ -28,6 +30,7 @@ public enum EditError: Error, Equatable, CustomStringConvertible {
     public var description: String {
         switch self {
         case .noPhoto: "open a photo first"
+        case .noFace: "choose a face first, or draw a square around it"
         case .overtaken: "a later edit took this one's place"
         case .unknownPrompt(let id): "the bundle has no prompt '\(id)'"
         case .strengthOutOfRange(let edit): "strength \(edit.strength) is outside the range of prompt '\(edit.prompt)'"

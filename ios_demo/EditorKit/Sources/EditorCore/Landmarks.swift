@@ -48,6 +48,8 @@ public enum AlignmentError: Error, Equatable, CustomStringConvertible {
     case swapped
     /// The crop would be far larger than the photo; its side in pixels.
     case tooLarge(Double)
+    /// The crop lies beside the photo: it was made for another one.
+    case offPhoto
 
     /// The reason for people.
     public var description: String {
@@ -56,6 +58,7 @@ public enum AlignmentError: Error, Equatable, CustomStringConvertible {
         case .coincident: "landmarks coincide; give the points of one face"
         case .swapped: "landmarks are swapped: left and right are meant as seen in the image"
         case .tooLarge(let side): "landmarks ask for a crop of \(side.rounded()) px; check them"
+        case .offPhoto: "the crop does not touch the photo; it belongs to another one"
         }
     }
 }

@@ -108,6 +108,25 @@ public struct Manifest: Equatable, Sendable {
         public let file: String
         /// The file of its text, for a prompt that shares the text-conditioned editor.
         public let vector: String?
+
+        /// A prompt of networks that come without a bundle.
+        public init(id: String, text: String, names: [String: String], strength: StrengthRange, part: String) {
+            self.init(
+                id: id, text: text, names: names, strength: strength, part: part, file: "", vector: nil)
+        }
+
+        init(
+            id: String, text: String, names: [String: String], strength: StrengthRange, part: String, file: String,
+            vector: String?
+        ) {
+            self.id = id
+            self.text = text
+            self.names = names
+            self.strength = strength
+            self.part = part
+            self.file = file
+            self.vector = vector
+        }
     }
 
     /// One step of the self-test.

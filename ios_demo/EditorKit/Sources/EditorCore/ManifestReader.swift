@@ -130,7 +130,8 @@ extension Manifest {
 extension Manifest.Runtime {
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
         let fields = try Fields(json, at: path, names: ["name", "version", "backend", "min_os"])
-        name = try fields.string("name") { ["Core ML", "ExecuTorch", "ONNX Runtime"].contains($0) }
+        // Only shown: what an app runs is told by the target.
+        name = try fields.string("name") { !$0.isEmpty && $0.unicodeScalars.count <= 64 }
         version = try fields.string("version")
         _ = try fields.string("backend")
         minimumOS = try fields.string("min_os")
@@ -163,9 +164,6 @@ extension Manifest.Part {
     private static let names = [
         "part", "file", "precision", "bytes", "input", "output", "parity", "operations", "undelegated", "kept_float",
     ]
-    private static let precisions = [
-        "fp32", "fp16", "int8w", "int8", "palette8", "palette6", "palette4", "w8a8", "auto",
-    ]
 
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
         let fields = try Fields(json, at: path, names: Self.names, optional: ["compute_units", "batch_sizes"])
@@ -173,7 +171,8 @@ extension Manifest.Part {
             $0.wholeMatch(of: /encoder|decoder|text_editor|editors\/[a-z0-9][a-z0-9_-]{0,63}/) != nil
         }
         file = try fields.path("file")
-        precision = try fields.string("precision", where: Self.precisions.contains)
+        // Only shown: a precision that came after this reader must not keep its bundles from running.
+        precision = try fields.string("precision") { $0.wholeMatch(of: /[a-z][a-z0-9_]{0,31}/) != nil }
         _ = try fields.integer("bytes", in: 1...Int(Int32.max))
         input = try fields.value("input", Manifest.TensorSpec.init)
         output = try fields.value("output", Manifest.TensorSpec.init)

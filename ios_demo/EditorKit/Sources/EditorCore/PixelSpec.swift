@@ -1,5 +1,8 @@
 /// What the numbers of an image mean: planes of red, green and blue, sRGB, in a range.
 public struct PixelSpec: Equatable, Sendable {
+    // Adding this leaves a float's nearest whole number, halves to even, in its lowest bits.
+    static let roundingShift: Float = 12_582_912
+
     /// Side of the encoder's input in pixels.
     public let size: Int
     /// The value of byte 0.
@@ -21,13 +24,15 @@ public struct PixelSpec: Equatable, Sendable {
     public func tensor(_ image: RGBImage) -> Tensor {
         let (scale, offset) = (Float((maximum - minimum) / 255), Float(minimum))
         let count = image.width * image.height
-        let values = [Float](unsafeUninitializedCapacity: 3 * count) { planes, initialized in
-            for pixel in 0..<count {
+        let values = image.bytes.withUnsafeBufferPointer { bytes in
+            [Float](unsafeUninitializedCapacity: 3 * count) { planes, initialized in
                 for channel in 0..<3 {
-                    planes[channel * count + pixel] = Float(image.bytes[3 * pixel + channel]) * scale + offset
+                    for pixel in 0..<count {
+                        planes[channel &* count &+ pixel] = Float(bytes[3 &* pixel &+ channel]) * scale + offset
+                    }
                 }
+                initialized = 3 * count
             }
-            initialized = 3 * count
         }
         return Tensor(shape: [1, 3, image.height, image.width], values: values)
     }
@@ -40,15 +45,17 @@ public struct PixelSpec: Equatable, Sendable {
         let (height, width) = (tensor.shape[2], tensor.shape[3])
         let (range, low) = (Float(maximum - minimum), Float(minimum))
         let count = width * height
-        let bytes = [UInt8](unsafeUninitializedCapacity: 3 * count) { pixels, initialized in
-            for pixel in 0..<count {
+        let bytes = tensor.values.withUnsafeBufferPointer { values in
+            [UInt8](unsafeUninitializedCapacity: 3 * count) { pixels, initialized in
                 for channel in 0..<3 {
-                    let unit = (tensor.values[channel * count + pixel] - low) / range
-                    let level = (min(max(unit, 0), 1) * 255).rounded(.toNearestOrEven)
-                    pixels[3 * pixel + channel] = UInt8(level)
+                    for pixel in 0..<count {
+                        let unit = (values[channel &* count &+ pixel] - low) / range
+                        let level = min(max(unit, 0), 1) * 255 + Self.roundingShift
+                        pixels[3 &* pixel &+ channel] = UInt8(truncatingIfNeeded: level.bitPattern)
+                    }
                 }
+                initialized = 3 * count
             }
-            initialized = 3 * count
         }
         return RGBImage(width: width, height: height, bytes: bytes)
     }

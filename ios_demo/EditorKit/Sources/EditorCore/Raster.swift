@@ -1,4 +1,4 @@
-/// An opaque sRGB image: interleaved red, green and blue bytes, row by row from the top.
+/// An opaque image: interleaved red, green and blue bytes, row by row from the top; sRGB unless its owner says otherwise.
 public struct RGBImage: Equatable, Sendable {
     var raster: Raster
 
@@ -28,30 +28,67 @@ struct Raster: Equatable, Sendable {
     var bytes: [UInt8]
 }
 
-/// A box of whole pixels, the upper bounds excluded.
-struct PixelBox: Equatable {
-    let x: Range<Int>
-    let y: Range<Int>
-
-    /// The part of a box that lies on an image; nil if none does.
-    init?(low: SIMD2<Double>, high: SIMD2<Double>, width: Int, height: Int) {
-        let left = max(0, Int(low.x.rounded(.down)))
-        let top = max(0, Int(low.y.rounded(.down)))
-        let right = min(width, Int(high.x.rounded(.up)))
-        let bottom = min(height, Int(high.y.rounded(.up)))
-        guard left < right, top < bottom else { return nil }
-        x = left..<right
-        y = top..<bottom
+extension Raster {
+    /// All zero.
+    init(width: Int, height: Int, channels: Int) {
+        let bytes = [UInt8](repeating: 0, count: width * height * channels)
+        self.init(width: width, height: height, channels: channels, bytes: bytes)
     }
 
-    var origin: SIMD2<Double> { SIMD2(Double(x.lowerBound), Double(y.lowerBound)) }
+    // Width of the soft rim of a pasted crop, as a fraction of its side.
+    private static let feather = 0.1
+
+    /// Opacity of a pasted crop: 0 at the rim, 255 inside, with a smooth ramp between.
+    static func softMask(side: Int) -> Raster {
+        let ramp = (0..<side).map { index in
+            let position = (Double(index) + 0.5) / Double(side)
+            let depth = min(max(min(position, 1 - position) / feather, 0), 1)
+            return depth * depth * (3 - 2 * depth)
+        }
+        let bytes = ramp.flatMap { row in ramp.map { UInt8((255 * (row * $0)).rounded(.toNearestOrEven)) } }
+        return Raster(width: side, height: side, channels: 1, bytes: bytes)
+    }
+
+    /// An image with rows and columns around it that mirror its own.
+    func mirrored(left: Int, top: Int, right: Int, bottom: Int) -> Raster {
+        var result = Raster(width: left + width + right, height: top + height + bottom, channels: channels)
+        let columns = (0..<result.width).map { reflected($0 - left, width) }
+        for y in 0..<result.height {
+            let row = reflected(y - top, height) * width
+            for (x, column) in columns.enumerated() {
+                for channel in 0..<channels {
+                    result.bytes[(y * result.width + x) * channels + channel] =
+                        bytes[(row + column) * channels + channel]
+                }
+            }
+        }
+        return result
+    }
+
+    /// An image of another size, each pixel of which shows this one at `map` of the pixel's centre; black outside.
+    func resampled(width newWidth: Int, height newHeight: Int, by map: AffineMap) -> Raster {
+        var result = Raster(width: newWidth, height: newHeight, channels: channels)
+        FilterSource(self).withReader { reader in
+            for y in 0..<newHeight {
+                let line = map.line(y)
+                let fixed = FixedLine(line)
+                for x in 0..<newWidth {
+                    let place = line(x)
+                    guard place.x >= 0, place.y >= 0, place.x < Double(width), place.y < Double(height) else { continue }
+                    let level = reader.levels(fixed, x)
+                    for channel in 0..<channels {
+                        result.bytes[(y * newWidth + x) * channels + channel] = UInt8(truncatingIfNeeded: level[channel])
+                    }
+                }
+            }
+        }
+        return result
+    }
 }
 
-/// An affine map of the plane.
-struct AffineMap {
-    let xAxis: SIMD2<Double>
-    let yAxis: SIMD2<Double>
-    let offset: SIMD2<Double>
-
-    func callAsFunction(_ x: Double, _ y: Double) -> SIMD2<Double> { offset + x * xAxis + y * yAxis }
+/// The index that a mirror at both ends of a row shows; the ends themselves appear twice.
+private func reflected(_ index: Int, _ count: Int) -> Int {
+    let period = 2 * count
+    let place = ((index % period) + period) % period
+    return place < count ? place : period - 1 - place
 }

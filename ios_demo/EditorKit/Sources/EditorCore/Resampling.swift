@@ -1,128 +1,140 @@
 // Resampling as Pillow does it, so that a phone cuts and pastes the pixels that the networks were trained and tested with.
 
+/// The part of a picture in a box, resized by an antialiasing bicubic filter while the picture comes in bands of rows: of a large photo
+/// no more than one band is in memory. The filter sees what lies around the box.
+struct BandResizer {
+    /// The rows that have to be given, from the top.
+    let rows: Range<Int>
+    private let columnTaps: FilterTaps
+    private let rowTaps: FilterTaps
+    private var narrow: Raster
+
+    /// - Parameters:
+    ///   - box: of the picture.
+    ///   - width: of the picture.
+    ///   - height: of the picture.
+    init(_ box: PixelBox, width: Int, height: Int, channels: Int, toWidth newWidth: Int, height newHeight: Int) {
+        columnTaps = FilterTaps(from: box.x, of: width, to: newWidth)
+        rowTaps = FilterTaps(from: box.y, of: height, to: newHeight)
+        rows = rowTaps.reach
+        narrow = Raster(width: newWidth, height: rows.count, channels: channels)
+    }
+
+    /// Takes whole rows of the picture; those outside `rows` do nothing.
+    mutating func add(_ band: Raster, firstRow: Int, threads: Int? = nil) {
+        let wanted = rows.clamped(to: firstRow..<firstRow + band.height)
+        let (channels, taps, top) = (narrow.channels, columnTaps, rows.lowerBound)
+        let (length, newLength) = (band.width * channels, narrow.width * channels)
+        band.bytes.withUnsafeBufferPointer { source in
+            narrow.bytes.withUnsafeMutableBufferPointer { target in
+                PixelRows.forEach(wanted, threads: threads) { some in
+                    // Four floats are read at once, one pixel beyond the last.
+                    var line = [Float](repeating: 0, count: length + 4)
+                    line.withUnsafeMutableBufferPointer { line in
+                        for row in some {
+                            let start = (row - firstRow) * length
+                            for index in 0..<length { line[index] = Float(source[start &+ index]) }
+                            taps.narrow(line, channels, into: target, at: (row - top) * newLength)
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// The picture when all of `rows` have been given.
+    func finished(threads: Int? = nil) -> Raster {
+        var result = Raster(width: narrow.width, height: rowTaps.count, channels: narrow.channels)
+        let (stride, taps, top) = (narrow.width * narrow.channels, rowTaps, rows.lowerBound)
+        narrow.bytes.withUnsafeBufferPointer { source in
+            result.bytes.withUnsafeMutableBufferPointer { target in
+                PixelRows.forEach(0..<taps.count, threads: threads) { some in
+                    var total = [Float](repeating: 0, count: stride)
+                    total.withUnsafeMutableBufferPointer { total in
+                        for row in some { taps.flatten(source, top, into: target, row, total) }
+                    }
+                }
+            }
+        }
+        return result
+    }
+}
+
 extension Raster {
-    /// The part of an image in a box, resized by an antialiasing bicubic filter. The filter sees what lies around the box.
-    func resized(_ box: PixelBox, toWidth newWidth: Int, height newHeight: Int) -> Raster {
-        let columns = FilterTap.row(from: box.x, of: width, to: newWidth)
-        let rows = FilterTap.row(from: box.y, of: height, to: newHeight)
-        // Only the rows that the second pass reads.
-        let first = rows.map(\.start).min() ?? 0
-        let last = rows.map { $0.start + $0.weights.count }.max() ?? 0
-        var narrow = Raster(width: newWidth, height: last - first, channels: channels)
-        for y in first..<last {
-            for (x, tap) in columns.enumerated() {
-                for channel in 0..<channels {
-                    narrow.bytes[((y - first) * newWidth + x) * channels + channel] = tap.applied(
-                        to: bytes, at: y * width * channels + channel, step: channels)
-                }
-            }
-        }
-        var result = Raster(width: newWidth, height: newHeight, channels: channels)
-        let stride = newWidth * channels
-        for (y, tap) in rows.enumerated() {
-            for index in 0..<stride {
-                result.bytes[y * stride + index] = tap.applied(
-                    to: narrow.bytes, at: index - first * stride, step: stride)
-            }
-        }
-        return result
-    }
-
-    /// An image of another size, each pixel of which shows this one at `map` of the pixel's centre; black outside.
-    func resampled(width newWidth: Int, height newHeight: Int, by map: AffineMap) -> Raster {
-        var result = Raster(width: newWidth, height: newHeight, channels: channels)
-        for y in 0..<newHeight {
-            for x in 0..<newWidth {
-                let place = map(Double(x) + 0.5, Double(y) + 0.5)
-                guard place.x >= 0, place.y >= 0, place.x < Double(width), place.y < Double(height) else { continue }
-                sample(place, into: &result.bytes, at: (y * newWidth + x) * channels)
-            }
-        }
-        return result
-    }
-
-    /// An image with rows and columns around it that mirror its own.
-    func mirrored(left: Int, top: Int, right: Int, bottom: Int) -> Raster {
-        var result = Raster(width: left + width + right, height: top + height + bottom, channels: channels)
-        let columns = (0..<result.width).map { reflected($0 - left, width) }
-        for y in 0..<result.height {
-            let row = reflected(y - top, height) * width
-            for (x, column) in columns.enumerated() {
-                for channel in 0..<channels {
-                    result.bytes[(y * result.width + x) * channels + channel] =
-                        bytes[(row + column) * channels + channel]
-                }
-            }
-        }
-        return result
-    }
-
-    init(width: Int, height: Int, channels: Int) {
-        let bytes = [UInt8](repeating: 0, count: width * height * channels)
-        self.init(width: width, height: height, channels: channels, bytes: bytes)
-    }
-
-    private func sample(_ place: SIMD2<Double>, into target: inout [UInt8], at start: Int) {
-        let (x, y) = (place.x - 0.5, place.y - 0.5)
-        let (left, top) = (Int(x.rounded(.down)) - 1, Int(y.rounded(.down)) - 1)
-        let across = cubicWeights(x - x.rounded(.down))
-        let down = cubicWeights(y - y.rounded(.down))
-        for channel in 0..<channels {
-            var total = 0.0
-            for row in 0..<4 {
-                let line = min(max(top + row, 0), height - 1) * width
-                for column in 0..<4 {
-                    let index = (line + min(max(left + column, 0), width - 1)) * channels + channel
-                    total += down[row] * across[column] * Double(bytes[index])
-                }
-            }
-            target[start + channel] = UInt8(min(max(total.rounded(.toNearestOrEven), 0), 255))
-        }
+    /// The part of an image in a box, resized; the whole of it without a box.
+    func resized(_ box: PixelBox? = nil, toWidth newWidth: Int, height newHeight: Int) -> Raster {
+        let box = box ?? PixelBox(width: width, height: height)
+        var resizer = BandResizer(
+            box, width: width, height: height, channels: channels, toWidth: newWidth, height: newHeight)
+        resizer.add(self, firstRow: 0)
+        return resizer.finished()
     }
 }
 
-/// The weights of four neighbours at a fraction of the way from the second to the third: cubic convolution with a = -1.
-private func cubicWeights(_ t: Double) -> SIMD4<Double> {
-    SIMD4(
-        -t + 2 * t * t - t * t * t,
-        1 - 2 * t * t + t * t * t,
-        t + t * t - t * t * t,
-        -t * t + t * t * t)
-}
+/// What each pixel of a resized row takes from which pixels of the row before: cubic convolution with a = -0.5, widened when shrinking.
+private struct FilterTaps: Sendable {
+    private let starts: [Int]
+    // Where the weights of each pixel begin; one more than there are pixels.
+    private let offsets: [Int]
+    private let weights: [Float]
 
-/// The index that a mirror at both ends of a row shows; the ends themselves appear twice.
-private func reflected(_ index: Int, _ count: Int) -> Int {
-    let period = 2 * count
-    let place = ((index % period) + period) % period
-    return place < count ? place : period - 1 - place
-}
-
-/// What one pixel of a resized row takes from which pixels of the row before: cubic convolution with a = -0.5, widened when shrinking.
-private struct FilterTap {
-    let start: Int
-    let weights: [Float]
-
-    static func row(from source: Range<Int>, of length: Int, to count: Int) -> [FilterTap] {
+    init(from source: Range<Int>, of length: Int, to count: Int) {
         let scale = Double(source.count) / Double(count)
         let widening = max(scale, 1)
-        return (0..<count).map { index in
+        var (starts, offsets, all) = ([Int](), [0], [Float]())
+        for index in 0..<count {
             let centre = Double(source.lowerBound) + (Double(index) + 0.5) * scale
             let start = max(0, Int(centre - 2 * widening + 0.5))
             let end = min(length, Int(centre + 2 * widening + 0.5))
-            let weights = (start..<end).map { cubic((Double($0) - centre + 0.5) / widening) }
+            let weights = (start..<end).map { Self.cubic((Double($0) - centre + 0.5) / widening) }
             let total = weights.reduce(0, +)
-            return FilterTap(start: start, weights: weights.map { Float($0 / total) })
+            starts.append(start)
+            all += weights.map { Float($0 / total) }
+            offsets.append(all.count)
+        }
+        (self.starts, self.offsets, weights) = (starts, offsets, all)
+    }
+
+    var count: Int { starts.count }
+
+    /// All that is read.
+    var reach: Range<Int> {
+        let ends = starts.indices.map { starts[$0] + offsets[$0 + 1] - offsets[$0] }
+        return (starts.min() ?? 0)..<(ends.max() ?? 0)
+    }
+
+    /// One row, resized along itself.
+    func narrow(
+        _ line: UnsafeMutableBufferPointer<Float>, _ channels: Int, into target: UnsafeMutableBufferPointer<UInt8>,
+        at place: Int
+    ) {
+        let source = UnsafeRawPointer(line.baseAddress.unsafelyUnwrapped)
+        weights.withUnsafeBufferPointer { weights in
+            for pixel in 0..<count {
+                var total = SIMD4<Float>(repeating: 0.5)
+                var offset = 4 * starts[pixel] * channels
+                for tap in offsets[pixel]..<offsets[pixel + 1] {
+                    total += source.loadUnaligned(fromByteOffset: offset, as: SIMD4<Float>.self) * weights[tap]
+                    offset &+= 4 * channels
+                }
+                for channel in 0..<channels { target[place + pixel * channels + channel] = level(total[channel]) }
+            }
         }
     }
 
-    func applied(to bytes: [UInt8], at offset: Int, step: Int) -> UInt8 {
-        var total: Float = 0.5
-        var index = offset + start * step
-        for weight in weights {
-            total += weight * Float(bytes[index])
-            index += step
+    /// One row of the result from the rows that it reads, the first of which is `top`.
+    func flatten(
+        _ source: UnsafeBufferPointer<UInt8>, _ top: Int, into target: UnsafeMutableBufferPointer<UInt8>, _ row: Int,
+        _ total: UnsafeMutableBufferPointer<Float>
+    ) {
+        let stride = total.count
+        for index in 0..<stride { total[index] = 0.5 }
+        for tap in offsets[row]..<offsets[row + 1] {
+            let start = (starts[row] + tap - offsets[row] - top) * stride
+            let weight = weights[tap]
+            for index in 0..<stride { total[index] += weight * Float(source[start &+ index]) }
         }
-        return UInt8(min(max(total.rounded(.down), 0), 255))
+        for index in 0..<stride { target[row &* stride &+ index] = level(total[index]) }
     }
 
     private static func cubic(_ position: Double) -> Double {
@@ -131,3 +143,7 @@ private struct FilterTap {
         return x < 2 ? ((-0.5 * x + 2.5) * x - 4) * x + 2 : 0
     }
 }
+
+/// A sum that begins with one half, as a byte: rounded, and cut to 0 to 255.
+@inline(__always)
+private func level(_ total: Float) -> UInt8 { UInt8(min(max(total, 0), 255)) }

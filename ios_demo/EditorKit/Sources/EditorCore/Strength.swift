@@ -7,6 +7,13 @@ public struct StrengthRange: Equatable, Sendable {
     /// The most.
     public let maximum: Double
 
+    /// Makes a range of its three numbers.
+    public init(standard: Double, minimum: Double, maximum: Double) {
+        self.standard = standard
+        self.minimum = minimum
+        self.maximum = maximum
+    }
+
     /// Whether a strength may be used; what is not a number may not.
     public func contains(_ strength: Double) -> Bool { minimum <= strength && strength <= maximum }
 }

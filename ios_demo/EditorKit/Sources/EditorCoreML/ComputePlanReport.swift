@@ -21,6 +21,7 @@
             case other = "Other"
         }
 
+        @available(iOS 17.4, macOS 14.4, *)
         init(part: String, compiledModel: URL, units: MLComputeUnits) async throws {
             self.part = part
             let configuration = MLModelConfiguration()

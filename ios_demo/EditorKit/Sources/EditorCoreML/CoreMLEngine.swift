@@ -11,6 +11,10 @@
         case unknownPart(String)
         /// The network gave no output of the manifest's name and shape.
         case wrongOutput(String)
+        /// The network does not do on this device what it did when it was exported.
+        case selfTestFailed(String)
+        /// This version of the system cannot tell.
+        case systemTooOld
 
         /// The reason for people.
         public var description: String {
@@ -18,6 +22,8 @@
             case .wrongRuntime(let name): "the bundle needs \(name), not Core ML; export it with --target ios"
             case .unknownPart(let part): "the bundle has no part '\(part)'"
             case .wrongOutput(let part): "\(part) does not answer as its manifest says"
+            case .selfTestFailed(let part): "\(part) fails its self-test on this device"
+            case .systemTooOld: "this needs iOS 17.4 or later"
             }
         }
     }
@@ -29,8 +35,8 @@
 
     /// Runs a bundle's networks by Core ML. Each is loaded when it is first needed, and all are dropped when memory runs short.
     public actor CoreMLEngine: EditorEngine {
-        private let bundle: EditorBundle
-        private let cache: CompiledModelCache
+        let bundle: EditorBundle
+        let cache: CompiledModelCache
         private var models: [String: Task<LoadedModel, any Error>] = [:]
         private var memoryPressure: MemoryPressureObserver?
 
@@ -64,6 +70,7 @@
 
         /// On what Core ML would run each operation of a network.
         public func computePlan(of part: String) async throws -> ComputePlanReport {
+            guard #available(iOS 17.4, macOS 14.4, *) else { throw CoreMLEngineError.systemTooOld }
             let entry = try entry(part)
             let url = try await cache.url(of: entry, in: bundle)
             return try await ComputePlanReport(part: part, compiledModel: url, units: .init(entry.computeUnits))
@@ -79,8 +86,15 @@
             if let task = models[part.part] { return try await task.value }
             let (bundle, cache) = (bundle, cache)
             let task = Task {
-                let url = try await cache.url(of: part, in: bundle)
-                return try await LoadedModel(at: url, units: .init(part.computeUnits))
+                do {
+                    let url = try await cache.url(of: part, in: bundle)
+                    return try await LoadedModel(at: url, units: .init(part.computeUnits))
+                } catch {
+                    // What was compiled before may be damaged; the bundle itself has been checked.
+                    try await cache.discard(part, of: bundle)
+                    let url = try await cache.url(of: part, in: bundle)
+                    return try await LoadedModel(at: url, units: .init(part.computeUnits))
+                }
             }
             models[part.part] = task
             do {
@@ -111,12 +125,13 @@
         }
 
         func predict(_ input: Tensor, _ part: Manifest.Part) async throws -> Tensor {
-            let given = MLTensor(shape: input.shape, scalars: input.values)
-            let outputs = try await model.prediction(from: [part.input.name: given])
-            guard let output = outputs[part.output.name], output.shape == part.output.shape else {
-                throw CoreMLEngineError.wrongOutput(part.part)
-            }
-            let values = await output.cast(to: Float.self).shapedArray(of: Float.self).scalars
+            let given = MLMultiArray(MLShapedArray<Float>(scalars: input.values, shape: input.shape))
+            let inputs = try MLDictionaryFeatureProvider(dictionary: [part.input.name: given])
+            let outputs = try await model.prediction(from: inputs, options: MLPredictionOptions())
+            guard let output = outputs.featureValue(for: part.output.name)?.multiArrayValue,
+                output.shape.map(\.intValue) == part.output.shape
+            else { throw CoreMLEngineError.wrongOutput(part.part) }
+            let values = MLShapedArray<Float>(converting: output).scalars
             return Tensor(shape: part.output.shape, values: values)
         }
     }

@@ -22,19 +22,20 @@ struct DeviceBenchmarkTests {
                 machine: { Self.machine }, software: ["coreml": "test"], memoryInUse: { 1 << 20 },
                 memoryCounter: "none",
                 decodePNG: { _ in RGBImage(width: 8, height: 8, bytes: .init(repeating: 0, count: 192)) })
-            let benchmark = DeviceBenchmark(bundle: bundle, device: device, rounds: 3, warmup: 2)
+            let benchmark = DeviceBenchmark(bundle: bundle, device: device, rounds: 3, warmup: 2, previewSide: 32)
             let engine = FakeEngine(bundle.manifest)
             let result = try await benchmark.run { parts in
                 #expect(parts == ["encoder", "editors/smile", "decoder"])
                 return engine
             }
-            #expect(result.measurements.map(\.id) == ["full", "encode", "edit", "decode", "slider", "load", "memory"])
+            let ids = ["full", "encode", "edit", "decode", "slider", "slider_shown", "load", "memory"]
+            #expect(result.measurements.map(\.id) == ids)
             for measurement in result.measurements where measurement.group == "an edit" {
                 #expect(measurement.samples.count == 3)
                 #expect(measurement.samples.allSatisfy { $0 > 0 })
             }
-            // Two warm-up and three timed rounds of encode, edit, decode, slider (decode) and full (all three).
-            #expect(await engine.calls.count == 5 * 7)
+            // Two warm-up and three timed rounds of encode, edit, decode, slider and slider_shown (decode) and full (all three).
+            #expect(await engine.calls.count == 5 * 8)
             let text = String(decoding: try result.json(), as: UTF8.self)
             for field in [
                 "\"schema_version\" : 1", "\"taken_at\"", "\"checkpoint_id\" : \"demo-1\"", "\"memory_bytes\"",

@@ -37,6 +37,20 @@ struct TrustTests {
         }
     }
 
+    @Test func aPrecisionThatIsOnlyShownMayBeNew() throws {
+        let text = try String(contentsOf: Contracts.folder.appending(path: "manifest/valid.json"), encoding: .utf8)
+        let old = try Manifest(parsing: Data(text.utf8))
+        for (name, isTaken) in [("fp4_block", true), ("FP16", false), ("", false), (String(repeating: "a", count: 33), false)] {
+            let changed = text.replacingOccurrences(of: #""precision": "fp16""#, with: #""precision": "\#(name)""#)
+            // The digest leaves out its own digits.
+            let digest = Digest.sha256(Data(changed.replacingOccurrences(of: old.digest, with: "").utf8))
+            let data = Data(changed.replacingOccurrences(of: old.digest, with: digest).utf8)
+            expectVerdict(isTaken ? nil : "precision", name) { () throws(BundleError) in
+                _ = try Manifest(parsing: data)
+            }
+        }
+    }
+
     struct Signatures: Decodable {
         struct Case: Decodable {
             let name: String

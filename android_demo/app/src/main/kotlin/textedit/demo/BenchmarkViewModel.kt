@@ -65,7 +65,7 @@ class BenchmarkViewModel(application: Application, extras: SavedStateHandle) : A
 
     private suspend fun measure(): Json {
         val bundle = editor.open().bundle
-        editor.release(emptySet())
+        editor.release(kept = emptySet())
         val device = AndroidDevice(getApplication())
         val settings = BenchmarkSettings(bundle.manifest.prompts.first().id, ExecuTorchEngine.defaultThreads())
         val face = bundle.manifest.golden.first { it.part == Manifest.ENCODER }.input.let { readPng(bundle.file(it)) }

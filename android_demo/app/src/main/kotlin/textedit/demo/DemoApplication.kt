@@ -11,6 +11,9 @@ import textedit.core.Manifest
 class DemoApplication : Application() {
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
 
+    /** Goes on when the screen that asked for it is left. */
+    val saving = Saving(this, scope)
+
     val editor by lazy { Editor(this) }
 
     /** Out of sight only the decoder stays, so that coming back is quick; when memory runs short, nothing does. */

@@ -12,23 +12,17 @@ import kotlinx.coroutines.withContext
 import textedit.core.Bundle
 import textedit.core.BundleSource
 import textedit.core.BundleStore
-import textedit.core.EditSession
-import textedit.core.FaceNetworks
-import textedit.core.SelfTest
+import textedit.core.FaceEditor
 import textedit.core.SelfTestResult
-import textedit.engine.ExecuTorchEngine
+import textedit.engine.open
 
 /** The networks answer otherwise on this device than when they were exported. */
 class SelfTestFailed(val results: List<SelfTestResult>) : Exception(
     results.filterNot { it.passed }.joinToString { "${it.part}: %.1f dB, the floor is %.0f dB".format(it.psnrDb, it.floorDb) },
 )
 
-/** A checked bundle and the engine that runs it. */
-class OpenEditor(val bundle: Bundle, val engine: ExecuTorchEngine) {
-    val networks = FaceNetworks(bundle, engine)
-
-    fun newSession() = EditSession(networks, Dispatchers.Default)
-}
+/** A checked bundle and the editor that runs it. */
+class OpenEditor(val bundle: Bundle, val faces: FaceEditor)
 
 /** Opens the app's bundle when it is first needed: installs it from the assets, checks it, and tests it on this device. */
 class Editor(private val context: Context) {
@@ -47,29 +41,30 @@ class Editor(private val context: Context) {
     suspend fun open(): OpenEditor = opening.withLock {
         opened ?: withContext(Dispatchers.IO) {
             val bundle = store.seed(AssetSource(context.assets, BUNDLE_ASSET))
-            val editor = OpenEditor(bundle, ExecuTorchEngine(bundle))
-            testOnce(editor)
+            val editor = OpenEditor(bundle, FaceEditor.open(bundle, MlKitFaceDetector()))
+            try {
+                testOnce(editor)
+                editor.faces.warmUp()
+            } catch (error: Exception) {
+                editor.faces.close()
+                throw error
+            }
             editor.also { opened = it }
         }
     }
 
     /** Runs every network on its golden input. */
-    suspend fun selfTest(): List<SelfTestResult> {
-        val editor = open()
-        return withContext(Dispatchers.Default) { selfTest(editor) }
-    }
+    suspend fun selfTest(): List<SelfTestResult> = open().faces.selfTest(::readPng)
 
-    fun release(kept: Set<String>) {
-        opened?.engine?.release(kept)
+    suspend fun release(kept: Set<String>) {
+        opened?.faces?.release(kept)
     }
-
-    private fun selfTest(editor: OpenEditor) = SelfTest(editor.bundle, ::readPng).run(editor.engine)
 
     /** Once after installation and once after an update of the system, whose kernels may differ. */
-    private fun testOnce(editor: OpenEditor) {
+    private suspend fun testOnce(editor: OpenEditor) {
         val key = "${editor.bundle.manifest.digest} ${Build.FINGERPRINT}"
         if (tested.isFile && tested.readText() == key) return
-        val results = selfTest(editor)
+        val results = editor.faces.selfTest(::readPng)
         if (results.any { !it.passed }) throw SelfTestFailed(results)
         tested.writeText(key)
     }

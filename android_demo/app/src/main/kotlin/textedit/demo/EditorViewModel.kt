@@ -3,217 +3,221 @@ package textedit.demo
 import android.app.Application
 import android.graphics.Bitmap
 import android.net.Uri
-import android.os.Build
-import androidx.annotation.RequiresApi
 import androidx.core.net.toUri
 import androidx.lifecycle.AndroidViewModel
 import androidx.lifecycle.SavedStateHandle
 import androidx.lifecycle.viewModelScope
-import java.io.IOException
 import kotlinx.coroutines.CancellationException
+import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.flow.MutableStateFlow
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
+import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.flow.update
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.withContext
-import textedit.core.BundleException
-import textedit.core.CropTransform
-import textedit.core.EditOutcome
-import textedit.core.EditSession
-import textedit.core.PixelImage
-import textedit.core.cropFace
-import textedit.core.pasteBack
-import textedit.engine.EngineException
+import textedit.core.Edit
+import textedit.core.EditablePhoto
+import textedit.core.Face
+import textedit.core.HistoryState
+import textedit.core.PhotoPart
+import textedit.core.Preview
 
 /**
  * The editor's state and what the user does to it. Rotation keeps the view model; after the process was ended in the background the photo
  * and the choices come back from [saved], and the networks run again.
  */
 class EditorViewModel(application: Application, private val saved: SavedStateHandle) : AndroidViewModel(application) {
-    private val editor = (application as DemoApplication).editor
-    private val aligner = MlKitFaceAligner()
+    private val app = application as DemoApplication
     private val mutableState = MutableStateFlow(EditorState(promptId = saved[PROMPT], keepDetail = saved[KEEP_DETAIL] ?: true))
-    private var session: EditSession? = null
-    private var photo: EditedPhoto? = null
+    private var photo: EditablePhoto? = null
     private var loading: Job? = null
 
-    // Counted on the main thread alone, where the scope's coroutines begin and end.
-    private var running = 0
-
     val state: StateFlow<EditorState> = mutableState.asStateFlow()
+    val saving: StateFlow<SavingState> get() = app.saving.state
 
     init {
+        openModel()
+    }
+
+    /** Opens the model, again where that failed, and then the photo of the last time. */
+    fun openModel() {
+        mutableState.update { it.copy(failure = null, work = Work.OPENING_MODEL) }
         viewModelScope.launch {
-            reporting(Work.OPENING_MODEL) {
-                val opened = editor.open()
-                session = opened.newSession()
-                mutableState.update { it.copy(prompts = opened.bundle.manifest.prompts) }
+            reporting({ error -> mutableState.update { it.copy(failure = error, work = null) } }) {
+                val prompts = app.editor.open().faces.prompts
+                val chosen = prompts.find { it.id == state.value.promptId } ?: prompts.firstOrNull()
+                mutableState.update { it.copy(prompts = prompts, promptId = chosen?.id, work = null) }
+                saved.get<String>(PHOTO)?.let { load(it.toUri(), restoring = true) }
             }
-            saved.get<String>(PHOTO)?.let { load(it.toUri()) }
         }
     }
 
     /** Takes another photo, of which the app keeps the right to read it again after its process was ended. */
     fun pick(uri: Uri) {
         saved[PHOTO] = uri.toString()
-        load(uri)
+        listOf(FACE, SQUARE, STRENGTHS).forEach { saved.remove<Any>(it) }
+        load(uri, restoring = false)
+    }
+
+    fun choose(face: Face) {
+        saved[FACE] = face.id
+        saved.remove<IntArray>(SQUARE)
+        photo?.choose(face)
+        mutableState.update { it.copy(strengths = emptyMap()) }
+    }
+
+    fun choose(square: PhotoPart) {
+        saved[SQUARE] = intArrayOf(square.left, square.top, square.right, square.bottom)
+        saved.remove<Int>(FACE)
+        photo?.choose(square)
+        mutableState.update { it.copy(strengths = emptyMap()) }
     }
 
     fun choosePrompt(id: String) {
         saved[PROMPT] = id
         mutableState.update { it.copy(promptId = id) }
-        edit()
     }
 
-    fun setStrength(strength: Float) {
-        val id = state.value.promptId ?: return
-        saved[strengthKey(id)] = strength
-        edit()
+    fun setStrength(strength: Float, moving: Boolean) {
+        val prompt = state.value.prompt ?: return
+        mutableState.update { it.copy(strengths = it.strengths + (prompt.id to strength)) }
+        edit(moving)
     }
 
     fun setKeepDetail(keep: Boolean) {
         saved[KEEP_DETAIL] = keep
         mutableState.update { it.copy(keepDetail = keep) }
-        edit()
+        edit(moving = false)
     }
 
-    /** Adds the result to the album, at the size at which the photo was read. */
-    @RequiresApi(Build.VERSION_CODES.Q)
-    fun saveToAlbum() = withResult { result ->
-        getApplication<Application>().contentResolver.saveToAlbum(result, "textedit-${System.currentTimeMillis()}")
-        mutableState.update { it.copy(message = Message(R.string.saved)) }
+    fun undo() = photo?.undo()
+
+    fun redo() = photo?.redo()
+
+    fun reset() = photo?.reset()
+
+    /** Adds the result to the album; into [document] where the album needs a permission. */
+    fun save(document: Uri?) = photo?.let { app.saving.save(it, document) }
+
+    fun share() = photo?.let(app.saving::share)
+
+    fun shared() = app.saving.shared()
+
+    fun messageShown() {
+        mutableState.update { it.copy(message = null) }
+        app.saving.messageShown()
     }
 
-    /** Writes the result into a document that the user has named, for systems whose album needs a permission. */
-    fun saveTo(document: Uri) = withResult { result ->
-        getApplication<Application>().contentResolver.writeJpeg(result, document)
-        mutableState.update { it.copy(message = Message(R.string.saved)) }
+    override fun onCleared() {
+        photo?.cancel()
     }
 
-    /** Hands [share] a link to the result. */
-    fun share(share: (Uri) -> Unit) = withResult { result ->
-        val link = getApplication<Application>().shareableCopy(result)
-        withContext(Dispatchers.Main) { share(link) }
-    }
-
-    fun messageShown() = mutableState.update { it.copy(message = null) }
-
-    override fun onCleared() = aligner.close()
-
-    private fun load(uri: Uri) {
+    private fun load(uri: Uri, restoring: Boolean) {
         loading?.cancel()
-        loading = viewModelScope.launch { reporting(Work.FINDING_FACE) { take(uri) } }
-    }
-
-    private suspend fun take(uri: Uri) {
-        val session = session ?: return
-        val manifest = editor.open().bundle.manifest
-        val bitmap = withContext(Dispatchers.IO) { getApplication<Application>().contentResolver.readPhoto(uri) }
-        val alignment = aligner.align(bitmap, manifest.cropRule)
-        val full = withContext(Dispatchers.Default) { bitmap.toPixelImage() }
-        val face = withContext(Dispatchers.Default) { cropFace(full, alignment.transform, manifest.pixels.size) }
-        // From here on the session has the new face, whose edits must not be pasted into the photo before.
+        photo?.cancel()
         photo = null
-        mutableState.update { it.copy(original = null, edited = null) }
-        val outcome = session.setFace(face)
-        if (outcome !is EditOutcome.Edited) return
-        photo = withContext(Dispatchers.Default) {
-            EditedPhoto(full, bitmap.fittedTo(PREVIEW_SIDE), alignment.transform, reconstruction = outcome.face)
+        // The old photo's pictures need not be in memory beside the new one's.
+        mutableState.update { it.copy(photo = null, strengths = emptyMap(), work = Work.FINDING_FACES) }
+        loading = viewModelScope.launch {
+            reporting(::show) { coroutineScope { take(uri, restoring) } }
         }
-        mutableState.update { it.copy(original = photo?.preview, edited = null, foundFace = alignment.foundFace) }
-        edit()
     }
 
-    /** Starts the edit that the state asks for; one that is still waiting is dropped by the session. */
-    private fun edit() {
-        val prompt = state.value.prompt ?: return
+    private suspend fun CoroutineScope.take(uri: Uri, restoring: Boolean) {
+        val source = withContext(Dispatchers.IO) { AndroidPhoto(app.contentResolver, uri) }
+        val opened = app.editor.open().faces.photo(source)
+        photo = opened
+        val original = withContext(Dispatchers.Default) { opened.original.toBitmap() }
+        mutableState.update { it.copy(work = null, photo = ShownPhoto(original, opened.width, opened.height, opened.faces)) }
+        // Read before the history of the new photo, which is empty, is kept in its place.
+        val strengths = saved.get<Map<String, Float>>(STRENGTHS).orEmpty()
+        launch { opened.chosen.collect { face -> updatePhoto { it.copy(chosen = face) } } }
+        launch { opened.history.collect(::follow) }
+        if (restoring) restore(opened, strengths)
+        showPictures(opened)
+    }
+
+    private fun restore(opened: EditablePhoto, before: Map<String, Float>) {
+        saved.get<Int>(FACE)?.let { id -> opened.faces.find { it.id == id } }?.let(opened::choose)
+        saved.get<IntArray>(SQUARE)?.let { (left, top, right, bottom) -> opened.choose(PhotoPart(left, top, right, bottom)) }
+        val strengths = before.filterKeys { id -> state.value.prompts.any { it.id == id } }
+        if (strengths.isEmpty() || opened.chosen.value == null) return
+        mutableState.update { it.copy(strengths = strengths) }
+        edit(moving = false)
+    }
+
+    /** Every finished picture; an error is shown, and the pictures after it as well. */
+    private suspend fun showPictures(opened: EditablePhoto) {
+        var failed: Throwable? = null
+        while (true) {
+            try {
+                opened.previews.collect { preview -> show(preview) }
+                return
+            } catch (error: CancellationException) {
+                throw error
+            } catch (error: Exception) {
+                // The same error stands in the stream until another picture is asked for.
+                if (error !== failed) show(error.toMessage())
+                failed = error
+                opened.working.first { it }
+            }
+        }
+    }
+
+    private suspend fun show(preview: Preview) {
+        val bitmap: Bitmap? = if (preview.step.isPhoto) null else withContext(Dispatchers.Default) { preview.picture.toBitmap() }
+        updatePhoto { it.copy(edited = bitmap) }
+    }
+
+    private fun show(message: Message) = mutableState.update { it.copy(message = message, work = null) }
+
+    /** The sliders show the step that undo and redo have come to. */
+    private fun follow(history: HistoryState) {
+        val strengths = history.current.edits.associate { it.prompt to it.strength }
+        saved[STRENGTHS] = HashMap(strengths)
+        updatePhoto { it.copy(canUndo = history.canUndo, canRedo = history.canRedo) }
+        // The photo itself says nothing of how edits are shown.
+        mutableState.update { state ->
+            state.copy(strengths = strengths, keepDetail = if (strengths.isEmpty()) state.keepDetail else history.current.keepDetail)
+        }
+    }
+
+    private fun edit(moving: Boolean) {
+        val photo = photo ?: return
+        if (photo.chosen.value == null) return
+        val current = state.value
+        val ranges = current.prompts.associate { it.id to it.strength }
         // What was saved may come from a bundle with another range.
-        val range = prompt.strength
-        val strength = range.used(saved.get<Float>(strengthKey(prompt.id))?.coerceIn(range.minimum, range.maximum))
-        mutableState.update { it.copy(strength = strength) }
-        val session = session ?: return
-        val photo = photo ?: return
-        viewModelScope.launch {
-            reporting(Work.EDITING) {
-                val outcome = session.edit(mapOf(prompt.id to strength))
-                if (outcome is EditOutcome.Edited && photo === this@EditorViewModel.photo) show(photo, outcome.face)
-            }
+        val edits = current.strengths.map { (id, strength) ->
+            val range = ranges.getValue(id)
+            Edit(id, strength.coerceIn(range.minimum, range.maximum))
         }
+        photo.edit(edits, moving, current.keepDetail)
     }
 
-    private suspend fun show(photo: EditedPhoto, face: PixelImage) {
-        photo.face = face
-        val preview = withContext(Dispatchers.Default) { photo.previewWith(face, state.value.keepDetail) }
-        if (photo.face === face) mutableState.update { it.copy(edited = preview) }
-    }
+    private inline fun updatePhoto(change: (ShownPhoto) -> ShownPhoto) = mutableState.update { it.copy(photo = it.photo?.let(change)) }
 
-    private fun withResult(use: suspend (Bitmap) -> Unit) {
-        val photo = photo ?: return
-        val face = photo.face ?: return
-        viewModelScope.launch {
-            reporting(Work.SAVING) {
-                val keepDetail = state.value.keepDetail
-                withContext(Dispatchers.IO) { use(photo.resultWith(face, keepDetail)) }
-            }
-        }
-    }
-
-    /** Shows [work] until nothing runs any more, and what [block] throws as a message. */
-    private suspend fun reporting(work: Work, block: suspend () -> Unit) {
-        running++
-        mutableState.update { it.copy(work = work) }
+    /** Gives [report] what [block] throws, in words. */
+    private suspend fun reporting(report: (Message) -> Unit, block: suspend () -> Unit) {
         try {
             block()
         } catch (error: CancellationException) {
             throw error
-        } catch (error: Exception) {
-            val message = error.toMessage()
-            mutableState.update { it.copy(message = message) }
-        } finally {
-            running--
-            if (running == 0) mutableState.update { it.copy(work = null) }
+        } catch (error: Throwable) {
+            report(error.toMessage())
         }
     }
 
-    private fun strengthKey(promptId: String) = "strength/$promptId"
-
     private companion object {
         const val PHOTO = "photo"
+        const val FACE = "face"
+        const val SQUARE = "square"
         const val PROMPT = "prompt"
+        const val STRENGTHS = "strengths"
         const val KEEP_DETAIL = "keep_detail"
-
-        /** Longest side of what is shown while the slider moves, in pixels. */
-        const val PREVIEW_SIDE = 1280
     }
-}
-
-/** One photo, its face as the networks see it, and the newest edited face. */
-private class EditedPhoto(
-    private val full: PixelImage,
-    val preview: Bitmap,
-    private val transform: CropTransform,
-    private val reconstruction: PixelImage,
-) {
-    private val small = preview.toPixelImage()
-    var face: PixelImage? = null
-
-    fun previewWith(face: PixelImage, keepDetail: Boolean): Bitmap =
-        blend(small, transform.scaled(small.width.toDouble() / full.width), face, keepDetail)
-
-    fun resultWith(face: PixelImage, keepDetail: Boolean): Bitmap = blend(full, transform, face, keepDetail)
-
-    private fun blend(photo: PixelImage, transform: CropTransform, face: PixelImage, keepDetail: Boolean): Bitmap =
-        pasteBack(photo, face, transform, reconstruction.takeIf { keepDetail }).toBitmap()
-}
-
-internal fun Exception.toMessage(): Message = when (this) {
-    is BundleException -> Message(R.string.error_bundle, message.orEmpty())
-    is EngineException -> Message(R.string.error_engine, message.orEmpty())
-    is SelfTestFailed -> Message(R.string.error_self_test, message.orEmpty())
-    is FaceDetectionException -> Message(R.string.error_face, message.orEmpty())
-    is IOException, is SecurityException -> Message(R.string.error_photo, message.orEmpty())
-    else -> throw this
 }

@@ -87,20 +87,25 @@ class DeviceBenchmark(
 
     private fun steps(promptId: String, image: FloatArray): List<Step> {
         val wPlus = networks.encode(image)
-        val deltaW = networks.deltaW(promptId, wPlus)
+        val deltaW = networks.delta(promptId, wPlus)
         val strength = networks.prompt(promptId).strength.default
+        val pasting = ShownPicture.pasting(bundle.manifest.pixels.toImage(networks.decode(wPlus)))
         return listOf(
             Step("encode") { networks.encode(image) },
-            Step("edit") { networks.deltaW(promptId, wPlus) },
+            Step("edit") { networks.delta(promptId, wPlus) },
             Step("decode") { networks.decode(wPlus) },
             Step("full") { fullEdit(promptId, image) },
             Step("slider") { networks.decode(applyEdit(wPlus, deltaW, strength)) },
+            Step("slider_shown") {
+                val face = bundle.manifest.pixels.toImage(networks.decode(applyEdit(wPlus, deltaW, strength)))
+                pasting.paste(face, keepDetail = true)
+            },
         )
     }
 
     private fun fullEdit(promptId: String, image: FloatArray): FloatArray {
         val wPlus = networks.encode(image)
-        val deltaW = networks.deltaW(promptId, wPlus)
+        val deltaW = networks.delta(promptId, wPlus)
         return networks.decode(applyEdit(wPlus, deltaW, networks.prompt(promptId).strength.default))
     }
 
@@ -200,9 +205,23 @@ class DeviceBenchmark(
             "decode" to "decode",
             "full" to "full edit",
             "slider" to "slider",
+            "slider_shown" to "slider to shown picture",
             "load" to "three networks",
             "memory" to "loading and an edit",
         )
+    }
+}
+
+/** What `slider_shown` pastes into: a picture of the screen's size with a face of 700 pixels, on one thread. */
+private object ShownPicture {
+    const val WIDTH = 1280
+    const val HEIGHT = 960
+    const val FACE_SIDE = 700.0
+
+    fun pasting(reconstruction: PixelImage): FacePasting {
+        val origin = Point((WIDTH - FACE_SIDE) / 2, (HEIGHT - FACE_SIDE) / 2)
+        val photo = PixelImage(WIDTH, HEIGHT, IntArray(WIDTH * HEIGHT) { opaque(it and 0xFF, it shr 4 and 0xFF, it shr 8 and 0xFF) })
+        return FacePasting(photo, CropTransform(origin, Point(FACE_SIDE, 0.0)), reconstruction, RowPool(threads = 1))
     }
 }
 

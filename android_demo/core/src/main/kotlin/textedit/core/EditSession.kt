@@ -63,10 +63,29 @@ class EditSession(private val networks: FaceNetworks, private val dispatcher: Co
         val face = newestFace.get()
         val number = newestEdit.incrementAndGet()
         return inTurn(isNewest = { face == newestFace.get() && number == newestEdit.get() }) {
-            val latent = checkNotNull(wPlus) { "no face was set" }
-            val edited = strengths.entries.fold(latent) { sum, (id, strength) -> applyEdit(sum, delta(id, latent), strength) }
+            val edited = edited(strengths)
             ifNewest { decoded(edited) }
         }
+    }
+
+    /**
+     * Edits as [edit] does, after all that was asked for before, and is never superseded: for who asks for the next picture when this one
+     * is there.
+     */
+    suspend fun render(strengths: Map<String, Float>): PixelImage {
+        strengths.forEach { (id, strength) -> networks.prompt(id).strength.used(strength) }
+        return turn.withLock {
+            withContext(dispatcher) {
+                val edited = edited(strengths)
+                currentCoroutineContext().ensureActive()
+                decoded(edited).face
+            }
+        }
+    }
+
+    private suspend fun edited(strengths: Map<String, Float>): FloatArray {
+        val latent = checkNotNull(wPlus) { "no face was set" }
+        return strengths.entries.fold(latent) { sum, (id, strength) -> applyEdit(sum, delta(id, latent), strength) }
     }
 
     /** Runs [steps] after all that was asked for before, unless a newer request waits by then. */
@@ -77,7 +96,7 @@ class EditSession(private val networks: FaceNetworks, private val dispatcher: Co
 
     private suspend fun delta(id: String, latent: FloatArray): FloatArray {
         currentCoroutineContext().ensureActive()
-        return deltas.getOrPut(id) { networks.deltaW(id, latent) }
+        return deltas.getOrPut(id) { networks.delta(id, latent) }
     }
 
     private fun decoded(latent: FloatArray) = EditOutcome.Edited(networks.pixels.toImage(networks.decode(latent)))

@@ -6,7 +6,7 @@ import kotlin.math.max
 import kotlin.math.min
 
 // Pixels of context around the crop for the bicubic kernel.
-private const val CONTEXT = 3
+internal const val CONTEXT = 3
 
 // Width of the soft rim of a pasted crop, as a fraction of its side.
 private const val FEATHER = 0.1
@@ -54,12 +54,14 @@ fun pasteBack(photo: PixelImage, editedCrop: PixelImage, transform: CropTransfor
     return result
 }
 
-private class Bounds(val left: Double, val top: Double, val right: Double, val bottom: Double) {
-    fun clippedTo(photo: PixelImage) = Box(
+internal class Bounds(val left: Double, val top: Double, val right: Double, val bottom: Double) {
+    fun clippedTo(photo: PixelImage) = clippedTo(photo.width, photo.height)
+
+    fun clippedTo(width: Int, height: Int) = Box(
         max(0, floor(left).toInt()),
         max(0, floor(top).toInt()),
-        min(photo.width, ceil(right).toInt()),
-        min(photo.height, ceil(bottom).toInt()),
+        min(width, ceil(right).toInt()),
+        min(height, ceil(bottom).toInt()),
     )
 
     companion object {
@@ -96,10 +98,15 @@ private fun cropToRegion(transform: CropTransform, size: Int, offset: Point, sca
     return Affine(scaleX * axis.x, -scaleX * axis.y, scaleX * origin.x, scaleY * axis.y, scaleY * axis.x, scaleY * origin.y)
 }
 
+/** A square, reduced where it has more pixels a side than the [side] under it. */
+internal fun PixelImage.notLargerThan(side: Double): PixelImage {
+    val reduced = max(1, Math.rint(side).toInt())
+    return if (side < width) resized(reduced, reduced) else this
+}
+
 /** Resamples a crop onto the photo's pixel grid within [box]; black outside the crop. */
 private fun PixelImage.warpedInto(transform: CropTransform, box: Box): PixelImage {
-    val reduced = max(1, Math.rint(transform.side).toInt())
-    val crop = if (transform.side < width) resized(reduced, reduced) else this
+    val crop = notLargerThan(transform.side)
     val axis = transform.axis * (crop.width / (transform.side * transform.side))
     val start = Point(box.left.toDouble(), box.top.toDouble()) - transform.origin
     val mapping = Affine(
@@ -111,15 +118,17 @@ private fun PixelImage.warpedInto(transform: CropTransform, box: Box): PixelImag
 
 /** Opacity of a pasted crop as grey: 0 at the rim, 255 from [FEATHER] inwards, with a smooth ramp between. */
 internal fun featheredMask(side: Int): PixelImage {
-    val ramp = DoubleArray(side) {
-        val position = (it + 0.5) / side
-        val linear = (min(position, 1 - position) / FEATHER).coerceIn(0.0, 1.0)
-        linear * linear * (3 - 2 * linear)
-    }
+    val ramp = DoubleArray(side) { feather((it + 0.5) / side) }
     return PixelImage(side, side, IntArray(side * side) {
         val grey = Math.rint(255 * (ramp[it / side] * ramp[it % side])).toInt()
         opaque(grey, grey, grey)
     })
+}
+
+/** Opacity 0 to 1 in one direction at [position] 0 to 1 of a crop's side. */
+internal fun feather(position: Double): Double {
+    val linear = (min(position, 1 - position) / FEATHER).coerceIn(0.0, 1.0)
+    return linear * linear * (3 - 2 * linear)
 }
 
 private inline fun byChannel(channel: (shift: Int) -> Int): Int = opaque(channel(16), channel(8), channel(0))

@@ -30,7 +30,7 @@ class FaceNetworks(private val bundle: Bundle, private val runner: NetworkRunner
      *
      * @throws BundleException the bundle has no such prompt.
      */
-    fun deltaW(promptId: String, wPlus: FloatArray): FloatArray {
+    fun delta(promptId: String, wPlus: FloatArray): FloatArray {
         val prompt = manifest.prompt(promptId)
         val text = bundle.vector(prompt)
         return runner.run(manifest.part(prompt.part), if (text == null) wPlus else belowWPlus(wPlus, text))

@@ -70,7 +70,8 @@ object ManifestReader {
 
     private fun runtime(at: JsonFields): RuntimeRequirement {
         val fields = at.fields("name", "version", "backend", "min_os")
-        val name = fields.getValue("name").oneOf("Core ML", "ExecuTorch", "ONNX Runtime")
+        // Shown, and never acted on: what an app runs is told by the target.
+        val name = fields.getValue("name").text(length = 1..64)
         val (version, backend, minOs) = listOf("version", "backend", "min_os").map { fields.getValue(it).text() }
         return RuntimeRequirement(name, version, backend, minOs)
     }
@@ -108,7 +109,7 @@ object ManifestReader {
         return Part(
             name = fields.getValue("part").text(PART),
             file = fields.getValue("file").path(),
-            precision = fields.getValue("precision").oneOf(*PRECISIONS),
+            precision = fields.getValue("precision").text(PRECISION),
             bytes = fields.getValue("bytes").whole(1L..Long.MAX_VALUE),
             input = tensor(fields.getValue("input")),
             output = tensor(fields.getValue("output")),
@@ -202,11 +203,12 @@ object ManifestReader {
         }
     }
 
-    private val PRECISIONS = arrayOf("fp32", "fp16", "int8w", "int8", "palette8", "palette6", "palette4", "w8a8", "auto")
     private val DIGEST_FIELD = Regex("""(?m)^  "manifest_sha256": "([0-9a-f]{64})"""")
     private val NAME = Regex("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
     private val ID = Regex("[a-z0-9][a-z0-9_-]{0,63}")
     private val PART = Regex("encoder|decoder|text_editor|editors/[a-z0-9][a-z0-9_-]{0,63}")
+    // Shown and never acted on: the runtime reads the numbers' form from the network's own file.
+    private val PRECISION = Regex("[a-z][a-z0-9_]{0,31}")
     private val SHA256 = Regex("[0-9a-f]{64}")
 }
 

@@ -11,7 +11,7 @@ class DeviceBenchmarkTest {
     val scratch = TemporaryFolder()
 
     private val machine = Machine("android", emulated = true, "MODEL", "PROCESSOR", cores = 8, "Android 15", memoryBytes = 8L shl 30)
-    private val steps = listOf("encode", "edit", "decode", "full", "slider")
+    private val steps = listOf("encode", "edit", "decode", "full", "slider", "slider_shown")
     private val face = PixelImage(8, 8, IntArray(64))
 
     /** A clock that takes a millisecond between two looks at it, and a process that grows by a megabyte. */
@@ -56,10 +56,10 @@ class DeviceBenchmarkTest {
         val settings = BenchmarkSettings("smile", threads = 1, rounds = 2, warmup = 0)
         DeviceBenchmark(bundle, runner, machine, mapOf("executorch" to "1.5.1"), Meters(0, 1)).run(settings, face)
         val full = listOf("encoder", "editors/smile", "decoder")
-        // Memory, what the steps start from, then encode edit decode full slider, then edit decode full slider encode.
-        val first = full + full + "decoder"
-        val second = listOf("editors/smile", "decoder") + full + listOf("decoder", "encoder")
-        assertEquals(full + listOf("encoder", "editors/smile") + first + second, runner.ran)
+        // Memory, what the steps start from, then encode edit decode full slider slider_shown, then the same from edit on.
+        val first = full + full + "decoder" + "decoder"
+        val second = listOf("editors/smile", "decoder") + full + listOf("decoder", "decoder", "encoder")
+        assertEquals(full + full + first + second, runner.ran)
     }
 
     @Test

@@ -55,7 +55,7 @@ class ExecuTorchEngineTest {
         val engine = engine()
         val networks = FaceNetworks(bundle, engine)
         val wPlus = networks.encode(FloatArray(192) { 0.25f })
-        for (prompt in listOf("smile", "sketch", "smile")) networks.decode(networks.deltaW(prompt, wPlus))
+        for (prompt in listOf("smile", "sketch", "smile")) networks.decode(networks.delta(prompt, wPlus))
         assertEquals(listOf("encoder", "editors/smile", "decoder", "text_editor").map { bundle.file(part(it).file) }, opened)
         assertContentEquals(FloatArray(8) { 0.25f }, wPlus)
     }

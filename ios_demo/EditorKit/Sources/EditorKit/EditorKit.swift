@@ -1,0 +1,3 @@
+// One import for an app.
+@_exported import EditorCore
+@_exported import EditorCoreML
