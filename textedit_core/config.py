@@ -148,9 +148,17 @@ def preset(name: str) -> ModelConfig:
     return PRESETS[name]()
 
 
+# Fields of imported networks alone. Left out where they say nothing, so that the index of an older checkpoint is written as it was read.
+_LATER_DEFAULTS: dict[str, Any] = {"iterations": EncoderConfig.iterations, "blocks": IdentityConfig.blocks}
+
+
 def to_dict(config: Any) -> dict[str, Any]:
     """Converts any config dataclass to plain JSON types (tuples become lists)."""
-    return dataclasses.asdict(config)
+    return dataclasses.asdict(config, dict_factory=_without_later_defaults)
+
+
+def _without_later_defaults(items: list[tuple[str, Any]]) -> dict[str, Any]:
+    return {name: value for name, value in items if name not in _LATER_DEFAULTS or value != _LATER_DEFAULTS[name]}
 
 
 def _decoder_config(**values: Any) -> DecoderConfig:

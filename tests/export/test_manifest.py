@@ -154,7 +154,7 @@ def test_every_flipped_byte_is_noticed() -> None:
         (lambda v: v["parts"][0].update(batch_sizes=[1]), "breaks the bundle schema at parts/0/batch_sizes"),
         (lambda v: v["parts"][0].update(batch_sizes=[2, 4]), "breaks the bundle schema at parts/0/batch_sizes"),
         (lambda v: v["parts"][0].pop("parity"), "breaks the bundle schema at parts/0"),
-        (lambda v: v.update(target="symbian"), "breaks the bundle schema at target"),
+        (lambda v: v.update(target="Windows Phone"), "breaks the bundle schema at target"),
     ],
 )
 def test_refuses(edit: Callable[[dict[str, Any]], None], message: str) -> None:

@@ -8,7 +8,7 @@ import json
 import pytest
 
 from textedit_core.checkpoints.store import REFERENCE
-from textedit_core.config import PRESETS, model_config_from_dict, preset, stylegan2, to_dict
+from textedit_core.config import PRESETS, IdentityConfig, model_config_from_dict, preset, stylegan2, to_dict
 from textedit_core.errors import UsageError, UserError
 from textedit_core.latents import LatentSpec
 from textedit_core.reference_prompts import REFERENCE_PROMPTS
@@ -24,6 +24,16 @@ def test_presets_survive_json(name: str) -> None:
 def test_shipped_config_is_written_as_it_was_read() -> None:
     written = json.loads((REFERENCE / "checkpoint.json").read_text("utf8"))["config"]
     assert json.dumps(to_dict(model_config_from_dict(written))) == json.dumps(written)
+
+
+def test_fields_of_imported_networks_are_written_for_them_alone() -> None:
+    config = preset("tiny")
+    assert "iterations" not in to_dict(config)["encoder"] and "blocks" not in to_dict(config)["identity"]
+    encoder = dataclasses.replace(config.encoder, kind="restyle_e4e", iterations=5)
+    imported = dataclasses.replace(config, encoder=encoder, identity=IdentityConfig(kind="iresnet", blocks=(3, 4, 14, 3)))
+    written = to_dict(imported)
+    assert written["encoder"]["iterations"] == 5 and written["identity"]["blocks"] == (3, 4, 14, 3)
+    assert model_config_from_dict(json.loads(json.dumps(written))) == imported
 
 
 def test_parts_of_another_latent_are_refused() -> None:
