@@ -96,11 +96,18 @@ def run_remove_prompt(options: Namespace) -> dict[str, Any]:
 def run_preview(options: Namespace) -> dict[str, Any]:
     """Edits a photo, as the command does that has taken this one's place."""
     from textedit_core.alignment import parse_landmarks
-    from textedit_core.face_editor import edit_photo
+    from textedit_core.edit_photos import edit_photo
 
     print("note: preview goes with the next release; use python -m textedit_core edit PHOTO --bundle BUNDLE", file=sys.stderr)
     landmarks = None if options.landmarks is None else parse_landmarks(options.landmarks)
-    used = edit_photo(options.photo, {options.prompt: options.strength}, options.out, bundle=options.bundle, landmarks=landmarks)
+    used = edit_photo(
+        options.photo,
+        {options.prompt: options.strength},
+        options.out,
+        bundle=options.bundle,
+        landmarks=landmarks,
+        say=lambda line: print(f"note: {line}", file=sys.stderr),
+    )
     return {"wrote": str(options.out), "prompt": options.prompt, "strength": used[options.prompt]}
 
 

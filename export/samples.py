@@ -108,9 +108,9 @@ def load_face(path: Path, pixels: PixelSpec) -> Tensor:
     """
     from PIL import Image
 
-    from textedit_core.pixels import open_photo
+    from textedit_core.photos import open_photo
 
-    photo = open_photo(path)
+    photo = open_photo(path).image
     side = (pixels.size, pixels.size)
     face = photo if photo.size == side else photo.resize(side, Image.Resampling.LANCZOS)
     # Pillow's channels-last memory would end up in the traced graph as a layout that no phone feeds.

@@ -21,11 +21,12 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"names", "hashing", "psnr", "exchange", "file_lock", "atomic"},
-    {"pixels", "latents", "alignment", "pasting", "html_page", "face_networks"},
+    {"pixels", "photos", "latents", "alignment", "pasting", "html_page", "face_networks"},
     {"decoder", "encoder", "editor", "prompts", "reference_prompts", "perception"},
     {"config"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "open_networks", "face_editor"},
+    {"edit_photos", "edit_journal", "photo_batch", "photo_sheet"},
     {"judges"},
     {"evaluation"},
     {"release"},

@@ -16,7 +16,7 @@ from textedit_core.__main__ import main as core_main
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.judges.store import SHIPPED as JUDGES
 from textedit_core.latents import apply_edit
-from textedit_core.pixels import open_photo
+from textedit_core.photos import open_photo
 from textedit_core.training.prompt_space import prompt_space, split_texts, understood
 from textedit_core.training.text_editor_stage import HELDOUT_EVERY
 
@@ -39,7 +39,7 @@ def reference() -> Checkpoint:
 def photos(reference: Checkpoint) -> Tensor:
     """Held-out faces, float32 [16,3,S,S] in [-1,1]."""
     paths = reference.faces("heldout")[:FACES]
-    return torch.cat([reference.config.pixel.to_tensor(open_photo(path)) for path in paths])
+    return torch.cat([reference.config.pixel.to_tensor(open_photo(path).image) for path in paths])
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_edit_command_needs_nothing_but_a_photo(reference: Checkpoint, tmp_path:
     assert core_main(["edit", str(photo), "--prompt", "smile", "--out", str(tmp_path / "smile.png")]) == 0
     edited = Image.open(tmp_path / "smile.png")
     assert edited.size == Image.open(photo).size
-    assert edited.tobytes() != open_photo(photo).tobytes()
+    assert edited.tobytes() != open_photo(photo).image.tobytes()
 
 
 def test_export_and_verify(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

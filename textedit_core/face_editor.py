@@ -12,14 +12,11 @@ from PIL import Image
 from torch import Tensor
 
 from textedit_core.alignment import crop_face
-from textedit_core.checkpoints.networks import CheckpointNetworks
-from textedit_core.checkpoints.store import open_checkpoint
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
-from textedit_core.open_networks import open_bundle_networks, open_networks
+from textedit_core.open_networks import open_networks
 from textedit_core.pasting import paste_back
-from textedit_core.pixels import open_photo, save_image
 
 # By prompt id the strength, a unitless factor on the prompt's delta_w; None is the prompt's default.
 Edits = Mapping[str, float | None]
@@ -54,7 +51,7 @@ class FaceEditor:
         """Aligns and encodes the face of a photo.
 
         Args:
-            photo: RGB, upright, any size (`pixels.open_photo` makes one).
+            photo: RGB, upright, any size (`photos.open_photo` gives it as `Photo.image`).
             landmarks: [5,2] in pixels, see `alignment`; None takes the central square.
 
         Raises:
@@ -145,43 +142,3 @@ def checked_strength(prompt: EditPrompt, strength: float | None) -> float:
         raise UsageError(f"strength {value:g} is out of range; prompt '{prompt.id}' takes {allowed}")
     return value
 
-
-def edit_photo(
-    photo_path: Path,
-    edits: Edits,
-    out_path: Path,
-    checkpoint: Path | None = None,
-    bundle: Path | None = None,
-    landmarks: ArrayLike | None = None,
-) -> dict[str, float]:
-    """Edits one photo file and writes the result.
-
-    Args:
-        photo_path: any image that Pillow reads.
-        edits: strengths by prompt id, see `EditSession.edit`.
-        out_path: image to write, atomically; the suffix selects the format.
-        checkpoint: checkpoint folder; None is the embedded reference, unless there is a bundle.
-        bundle: bundle directory or stored zip, to edit with the very files that a phone would run.
-        landmarks: [5,2] in pixels of the upright photo; None takes the central square.
-
-    Returns:
-        The strength that was used, by prompt id.
-
-    Raises:
-        UserError: unreadable photo, checkpoint or bundle, bad landmarks, unwritable output.
-        UsageError: unknown prompt, strength out of range, or both a checkpoint and a bundle.
-    """
-    with _opened(checkpoint, bundle) as networks:
-        # Cheap checks first: a misspelt prompt should not cost the loading of networks.
-        used = checked_strengths(networks, edits)
-        session = FaceEditor(networks).photo(open_photo(photo_path), landmarks)
-        save_image(session.edit(used), out_path)
-    return used
-
-
-def _opened(checkpoint: Path | None, bundle: Path | None) -> contextlib.AbstractContextManager[FaceNetworks]:
-    if bundle is None:
-        return contextlib.nullcontext(CheckpointNetworks(open_checkpoint(checkpoint)))
-    if checkpoint is not None:
-        raise UsageError(f"checkpoint {str(checkpoint)!r} and bundle {str(bundle)!r} exclude each other; give one of them")
-    return open_bundle_networks(bundle)

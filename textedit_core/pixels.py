@@ -1,21 +1,13 @@
-"""Pixels: what an image tensor means, and the only conversions between photos and tensors in Python."""
+"""Pixels: what an image tensor means, and the only conversions between images and tensors in Python."""
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 from torch import Tensor
-
-from textedit_core.atomic import replacing_file
-from textedit_core.errors import UserError
-
-# A gallery photo of 200 megapixels is real; anything above is treated as a decompression bomb.
-MAX_PHOTO_PIXELS = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -54,57 +46,3 @@ class PixelSpec:
         single = image.reshape(1, *image.shape[-3:])
         return Image.fromarray(self.to_uint8(single)[0].permute(1, 2, 0).cpu().numpy(), "RGB")
 
-
-def open_photo(path: str | Path) -> Image.Image:
-    """Opens any Pillow-readable photo as upright RGB: EXIF rotation applied, alpha laid over white, CMYK and palettes converted.
-
-    Raises:
-        UserError: the file is missing, is not an image, is truncated or is larger than MAX_PHOTO_PIXELS.
-    """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(path) as photo:
-                _refuse_huge(photo, path)
-                photo.load()
-                return flatten_to_rgb(ImageOps.exif_transpose(photo))
-    except FileNotFoundError:
-        raise UserError(f"photo {str(path)!r} does not exist") from None
-    except UnidentifiedImageError:
-        raise UserError(f"{str(path)!r} is not an image that Pillow can read; give a JPEG, PNG, WebP, BMP or TIFF") from None
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        raise UserError(f"photo {str(path)!r} cannot be decoded ({error}); is the file complete?") from None
-
-
-def _refuse_huge(photo: Image.Image, path: str | Path) -> None:
-    width, height = photo.size
-    if width * height > MAX_PHOTO_PIXELS:
-        raise UserError(f"photo {str(path)!r} has {width}x{height} pixels; the limit is {MAX_PHOTO_PIXELS}")
-
-
-def flatten_to_rgb(photo: Image.Image) -> Image.Image:
-    """Returns an RGB copy of an image of any mode; transparency is composited over white, 16-bit grey is scaled to 8."""
-    if photo.mode in ("I;16", "I;16B", "I;16L", "I"):
-        scaled = np.clip(np.asarray(photo, dtype=np.float64) / 257.0, 0, 255)
-        photo = Image.fromarray(np.round(scaled).astype(np.uint8), "L")
-    if photo.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in photo.info:
-        rgba = photo.convert("RGBA")
-        white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-        return Image.alpha_composite(white, rgba).convert("RGB")
-    return photo.convert("RGB")
-
-
-def save_image(image: Image.Image, path: str | Path) -> None:
-    """Writes an image atomically; the suffix of `path` selects the format.
-
-    Raises:
-        UserError: the suffix names no image format, or the folder cannot be written (missing, read-only, full disk).
-    """
-    path = Path(path)
-    formats = {suffix: name for suffix, name in Image.registered_extensions().items() if name in Image.SAVE}
-    if path.suffix.lower() not in formats:
-        raise UserError(f"cannot tell the image format of {str(path)!r}; end the name in .png, .jpg or .webp")
-    if not path.parent.is_dir():
-        raise UserError(f"cannot write {str(path)!r}: there is no folder {str(path.parent)!r}")
-    with replacing_file(path) as draft:
-        image.save(draft, format=formats[path.suffix.lower()])

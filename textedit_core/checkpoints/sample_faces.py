@@ -9,7 +9,7 @@ from PIL import Image
 
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.errors import UserError
-from textedit_core.pixels import open_photo
+from textedit_core.photos import open_photo
 
 # One face of three is held out; of more faces than this an export would look at the first ones only.
 _HELD_OUT_OF = 3
@@ -43,4 +43,4 @@ def _from_folder(folder: Path, out: Path) -> None:
         split = "heldout" if k % _HELD_OUT_OF == _HELD_OUT_OF - 1 or k == len(pictures) - 1 else "calibration"
         target = out / "faces" / split / f"{k:03d}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
-        open_photo(path).resize((_SIDE, _SIDE), Image.Resampling.LANCZOS).save(target, quality=_JPEG_QUALITY)
+        open_photo(path).image.resize((_SIDE, _SIDE), Image.Resampling.LANCZOS).save(target, quality=_JPEG_QUALITY)

@@ -15,7 +15,7 @@ from textedit_core.evaluation.request import EvaluateRequest
 from textedit_core.evaluation.verdicts import VERDICTS
 from textedit_core.face_editor import FaceEditor
 from textedit_core.face_networks import FaceNetworks
-from textedit_core.pixels import open_photo
+from textedit_core.photos import open_photo
 
 LABEL = "out of domain"
 # Eileen Collins, photographed by NASA, in the public domain; carried by scikit-image.
@@ -68,7 +68,7 @@ def _photograph(request: EvaluateRequest) -> tuple[Image.Image | None, str]:
     if not request.out_of_domain:
         return None, "it was not asked for"
     if request.photo is not None:
-        return open_photo(request.photo), request.photo.name
+        return open_photo(request.photo).image, request.photo.name
     try:
         from skimage.data import astronaut
     except ImportError:

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from textedit_core.pixels import save_image
+from textedit_core.photos import save_image
 
 SHEET_FACES = 6
 STRIP_FACES = 3

@@ -18,7 +18,8 @@ from torch import Tensor
 from textedit_core.atomic import replacing_file
 from textedit_core.errors import UserError
 from textedit_core.hashing import sha256_of
-from textedit_core.pixels import PixelSpec, open_photo
+from textedit_core.photos import open_photo
+from textedit_core.pixels import PixelSpec
 from textedit_core.synthetic.splits import split_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
@@ -78,7 +79,8 @@ def _number(name: str) -> int:
 
 def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np.ndarray:
     listing = [f"{name} {path.stat().st_size} {path.stat().st_mtime_ns}" for name, path in zip(names, paths, strict=True)]
-    key = sha256_of("\n".join(listing).encode())[:12]
+    # Arrays from before colour profiles were honoured have no such first line, and are not taken for these.
+    key = sha256_of("\n".join(["sRGB", *listing]).encode())[:12]
     cache = folder / _CACHE_NAME.format(size=size, key=key)
     if not cache.is_file():
         with replacing_file(cache) as draft:
@@ -92,7 +94,7 @@ def _decoded(folder: Path, paths: list[Path], names: list[str], size: int) -> np
 
 
 def _pixels(path: Path, size: int) -> np.ndarray:
-    photo = open_photo(path)
+    photo = open_photo(path).image
     if photo.width != photo.height:
         raise UserError(f"{str(path)!r} is {photo.width}x{photo.height}; training needs aligned, square photographs")
     return np.asarray(photo.resize((size, size), Image.Resampling.LANCZOS)).transpose(2, 0, 1)

@@ -19,7 +19,7 @@ from textedit_core.editor import PromptEditor
 from textedit_core.encoder import build_encoder
 from textedit_core.errors import UsageError, UserError
 from textedit_core.perception.resize import resize_square
-from textedit_core.pixels import open_photo
+from textedit_core.photos import open_photo
 from textedit_core.prompts import Prompt
 from textedit_core.training.autoencoder_stage import AutoencoderStage
 from textedit_core.training.decoder_stage import DecoderTraining
@@ -129,7 +129,7 @@ def test_joint_training_compares_at_the_decoders_size(large_decoder: Checkpoint,
     for name, content in before.items():
         assert (large_decoder.directory / f"{name}.safetensors").read_bytes() != content
     # Two faces: photo, reconstruction and two edits each are one row of eight, with frames of 2 px.
-    assert open_photo(tmp_path / "samples" / "joint" / "00000016.png").size == (8 * 66 + 2, 66 + 2)
+    assert open_photo(tmp_path / "samples" / "joint" / "00000016.png").image.size == (8 * 66 + 2, 66 + 2)
 
 
 def test_autoencoder_reads_smaller_photos_than_it_draws(large_decoder: Checkpoint, tmp_path: Path) -> None:
