@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from export.canonical_json import canonical_json, load_json
 from export.graphs import GraphSpec, TensorSpec
 from textedit_core.errors import UserError, unknown_name
 
@@ -167,8 +168,8 @@ def serialise(manifest: Manifest) -> bytes:
     """
     values = _plain(manifest)
     values["manifest_sha256"] = ""
-    values["manifest_sha256"] = hashlib.sha256(_canonical(values)).hexdigest()
-    return _canonical(values)
+    values["manifest_sha256"] = hashlib.sha256(canonical_json(values)).hexdigest()
+    return canonical_json(values)
 
 
 def parse(raw: bytes, source: str) -> Manifest:
@@ -183,10 +184,10 @@ def parse(raw: bytes, source: str) -> Manifest:
     """
     if len(raw) > MAX_MANIFEST_BYTES:
         raise UserError(f"{source} has {len(raw)} bytes; a manifest has at most {MAX_MANIFEST_BYTES}")
-    values = _load_json(raw, source)
+    values = load_json(raw, source)
     _check_version(values, source)
     digest = str(values.get("manifest_sha256", ""))
-    if _canonical(values) != raw or hashlib.sha256(_canonical({**values, "manifest_sha256": ""})).hexdigest() != digest:
+    if canonical_json(values) != raw or hashlib.sha256(canonical_json({**values, "manifest_sha256": ""})).hexdigest() != digest:
         raise UserError(f"{source} does not match its own manifest_sha256; the file is damaged or was edited")
     _check_schema(values, source)
     _check_paths(values, source)
@@ -200,41 +201,6 @@ def _plain(manifest: Manifest) -> dict[str, Any]:
             if part[name] is None:
                 del part[name]
     return values
-
-
-def _canonical(values: dict[str, Any]) -> bytes:
-    return (json.dumps(values, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode("utf-8")
-
-
-def _load_json(raw: bytes, source: str) -> dict[str, Any]:
-    try:
-        values = json.loads(raw.decode("utf-8"), object_pairs_hook=_unique_keys, parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{source} is not valid JSON: {error}") from None
-    if not isinstance(values, dict):
-        raise UserError(f"{source} holds a JSON {type(values).__name__}, not an object")
-    _require_writable(values, source)
-    return values
-
-
-def _require_writable(values: dict[str, Any], source: str) -> None:
-    # Python reads more than JSON can say: half a surrogate pair (\ud800), a number beyond all floats (1e999), and deeper nesting than
-    # it writes.
-    try:
-        _canonical(values)
-    except (ValueError, RecursionError) as error:
-        raise UserError(f"{source} is not valid JSON: {error}") from None
-
-
-def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    values = dict(pairs)
-    if len(values) != len(pairs):
-        raise ValueError("an object repeats a key")
-    return values
-
-
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is not a JSON number")
 
 
 def _check_version(values: dict[str, Any], source: str) -> None:
