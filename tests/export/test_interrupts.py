@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -36,13 +38,35 @@ except KeyboardInterrupt:
 """
 
 
-def started(arguments: list[str], repository: Path) -> subprocess.Popen[str]:
-    """A Python process that has come to its `ready`."""
+def _take_requests() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def running(arguments: list[str], repository: Path) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that takes requests to stop, and is no more afterwards."""
     process = subprocess.Popen(
-        [sys.executable, "-c", *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=repository
+        [sys.executable, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=repository,
+        # Whatever runs in a shell's background is told to ignore SIGINT, and so are these tests there.
+        preexec_fn=_take_requests,
     )
-    assert process.stdout is not None and process.stdout.readline() == "ready\n"
-    return process
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+@contextlib.contextmanager
+def started(arguments: list[str], repository: Path) -> Iterator[subprocess.Popen[str]]:
+    """A Python process that has come to its `ready`."""
+    with running(["-c", *arguments], repository) as process:
+        assert process.stdout is not None and process.stdout.readline() == "ready\n"
+        yield process
 
 
 @pytest.mark.parametrize("request_to_stop", [signal.SIGINT, signal.SIGTERM])
@@ -70,8 +94,8 @@ def test_whoever_tidies_up_in_time_decides_how_it_ends(repository: Path) -> None
 
 def test_an_export_is_ended_in_its_first_seconds(checkpoint: Checkpoint, repository: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "export", "--target", "onnx", "--checkpoint", str(checkpoint.directory), "--out", str(out)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=repository) as process:
+    arguments = ["-m", "export", "--target", "onnx", "--checkpoint", str(checkpoint.directory), "--out", str(out)]
+    with running(arguments, repository) as process:
         time.sleep(1.0)
         process.send_signal(signal.SIGINT)
         assert process.wait(60) in (INTERRUPTED, -signal.SIGINT)
