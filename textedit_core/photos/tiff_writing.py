@@ -42,16 +42,26 @@ def write(
     Raises:
         ValueError: the file would exceed the 4 GiB of TIFF.
     """
-    source = block or TiffBlock()
+    made = _with_metadata_of(block or TiffBlock())
+    _lay_out(made, pixels, mode)
+    _describe(made, packet, resources, icc, dpi)
+    return tiff_block.serialise(made)
+
+
+def _with_metadata_of(source: TiffBlock) -> TiffBlock:
     # UTF-8 is a field type of EXIF 3.0 that TIFF readers do not know; its bytes are read as ASCII by all of them.
     fields = {tag: Field(ASCII, value.data) if value.kind == UTF8 else value for tag, value in source.main.fields.items()}
     fields.pop(_CHROMA_POSITION, None)
-    main = Directory(fields, dict(source.main.children))
-    made = TiffBlock(source.order, main, None, source.maker_note_at)
+    return TiffBlock(source.order, Directory(fields, dict(source.main.children)), None, source.maker_note_at)
+
+
+def _lay_out(made: TiffBlock, pixels: NDArray[Any], mode: str) -> None:
+    """Puts the pixels in, as strips, and the fields that say how they lie."""
+    main = made.main
     height, width = pixels.shape[:2]
     samples = 1 if pixels.ndim == 2 else pixels.shape[2]
     rows = max(1, _STRIP_BYTES // (width * samples * pixels.itemsize))
-    strips = [_deflated(pixels[y : y + rows], source.order) for y in range(0, height, rows)]
+    strips = [_deflated(pixels[y : y + rows], made.order) for y in range(0, height, rows)]
     if sum(map(len, strips)) > _MOST_BYTES - _STRIP_BYTES:
         raise ValueError("more than the 4 GiB of TIFF; end the name in .png")
     main.fields |= {
@@ -69,8 +79,6 @@ def write(
     main.blobs[0x0111] = strips
     if mode.endswith("A"):
         main.fields[0x0152] = made.short(_UNASSOCIATED_ALPHA)
-    _describe(made, packet, resources, icc, dpi)
-    return tiff_block.serialise(made)
 
 
 def _describe(
