@@ -20,6 +20,7 @@ MODES = ("L", "LA", "RGB", "RGBA", "CMYK")
 _CHANNELS = {1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}
 _JPEG = b"\xff\xd8"
 _PNG = b"\x89PNG\r\n\x1a\n"
+_BITS_PER_SAMPLE = 258
 _TIFF = (b"II*\0", b"MM\0*")
 _HEIF_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 _XMP_TAG, _IPTC_TAG, _RESOURCES_TAG, _ICC_TAG = 0x02BC, 0x83BB, 0x8649, 0x8773
@@ -193,9 +194,12 @@ def _tiff_pixels(data: bytes, picture: Image.Image) -> Decoded:
             page, pages = opened.pages.first, len(opened.pages)
             stored, mode = _plain_page(page)
     except (tifffile.TiffFileError, ValueError, KeyError, IndexError, TypeError, struct.error, RuntimeError, NotImplementedError):
-        # Pillow reads the rarer kinds, in eight bits, and turns them upright by itself.
+        # Pillow reads the rarer kinds, most in eight bits, and turns them upright by itself.
         decoded = _with_pillow(picture)
         decoded.is_upright = True
+        depth = max(getattr(picture, "tag_v2", {}).get(_BITS_PER_SAMPLE, (8,)))
+        if depth > 8 * decoded.stored.itemsize:
+            decoded.notes.append(f"its {depth} bits a channel are read as {8 * decoded.stored.itemsize}: it is a rare kind of TIFF")
         return decoded
     notes = [f"it holds {pages} pictures; the first is edited, the others are left out"] if pages > 1 else []
     return Decoded(stored, mode, "TIFF", notes=notes)

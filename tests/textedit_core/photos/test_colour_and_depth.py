@@ -178,3 +178,13 @@ def test_heic_of_ten_bits_stays_so(tmp_path: Path) -> None:
     save_photo(photo, edited(photo.image), tmp_path / "out.heic")
     for path in (tmp_path / "photo.heic", tmp_path / "out.heic"):
         assert pillow_heif.open_heif(path, convert_hdr_to_8bit=False).info["bit_depth"] == 10
+
+
+def test_bits_that_a_rare_tiff_loses_are_said(tmp_path: Path) -> None:
+    rare, plain = tmp_path / "rare.tif", tmp_path / "plain.tif"
+    deep = np.full((8, 8, 4), 40_000, np.uint16)
+    # Colours multiplied by their alpha are a kind that Pillow alone reads, in eight bits.
+    tifffile.imwrite(rare, deep, photometric="rgb", extrasamples=["assocalpha"])
+    tifffile.imwrite(plain, deep, photometric="rgb", extrasamples=["unassalpha"])
+    assert [note for note in open_photo(rare).notes if "16 bits a channel are read as 8" in note]
+    assert not open_photo(plain).notes and open_photo(plain).stored.dtype == np.uint16
