@@ -99,7 +99,8 @@ def test_what_core_mls_converter_drops_is_refused_by_name(backend: Backend, tmp_
 def test_arguments_without_effect_are_not_refused(tmp_path: Path) -> None:
     x = torch.randn(INPUT.shape)
     graph = trace(Behind(lambda y, x: F.gelu(torch.add(y, x, alpha=1), approximate="none")), x).module(check_guards=False)
-    coreml.lower(graph, job("part", x, "fp32"), tmp_path / "network.mlpackage")
+    lowered = coreml.lower(graph, job("part", x, "fp32"), tmp_path / "network.mlpackage")
+    assert lowered.operations["gelu"] == 1 and (tmp_path / "network.mlpackage").is_dir()
 
 
 def test_a_program_takes_plain_pictures_whatever_it_was_traced_with(tmp_path: Path) -> None:
