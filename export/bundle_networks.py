@@ -92,6 +92,15 @@ class BundleNetworks:
         """As in `FaceNetworks`."""
         return self._parts.decode(w_plus)
 
+    @property
+    def has_compositor(self) -> bool:
+        """As in `FaceNetworks`."""
+        return False
+
+    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
+        """As in `FaceNetworks`."""
+        raise UserError("this bundle has no compositor")
+
 
 @contextlib.contextmanager
 def open_networks(path: Path) -> Iterator[BundleNetworks]:

@@ -21,8 +21,8 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"names", "hashing", "psnr", "exchange", "file_lock", "atomic"},
-    {"pixels", "photos", "latents", "alignment", "pasting", "html_page", "face_networks"},
-    {"decoder", "encoder", "editor", "prompts", "reference_prompts", "perception"},
+    {"pixels", "photos", "latents", "alignment", "pasting", "html_page"},
+    {"decoder", "encoder", "editor", "compositor", "face_networks", "prompts", "reference_prompts", "perception"},
     {"config"},
     {"losses", "checkpoints", "synthetic"},
     {"training", "open_networks", "face_editor"},

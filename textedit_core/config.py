@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from textedit_core.alignment import REFERENCE_CROP, CropRule
+from textedit_core.compositor.config import CompositorConfig, compositor_between
 from textedit_core.decoder.config import AliasFreeLayer, DecoderConfig, MappingConfig
 from textedit_core.editor.config import EditorConfig, prompt_editor_config, text_editor_config
 from textedit_core.encoder.config import EncoderConfig
@@ -22,6 +23,7 @@ __all__ = [
     "PRESETS",
     "AliasFreeLayer",
     "ClipConfig",
+    "CompositorConfig",
     "DecoderConfig",
     "EditorConfig",
     "EncoderConfig",
@@ -59,6 +61,7 @@ class ModelConfig:
     clip: ClipConfig = field(default_factory=ClipConfig)
     identity: IdentityConfig = field(default_factory=IdentityConfig)
     crop: CropRule = REFERENCE_CROP
+    compositor: CompositorConfig = field(default_factory=CompositorConfig)
 
     def __post_init__(self) -> None:
         self.require_latent("encoder", self.encoder.latent)
@@ -92,6 +95,7 @@ def around_decoder(name: str, decoder: DecoderConfig, encoder: EncoderConfig, ed
         encoder=dataclasses.replace(encoder, **latent),
         decoder=decoder,
         editor=dataclasses.replace(editor, **latent),
+        compositor=compositor_between(encoder.img_resolution, decoder.img_resolution),
     )
 
 
@@ -110,6 +114,7 @@ def tiny() -> ModelConfig:
         mapping=MappingConfig(z_dim=8, w_dim=16, hidden_dim=16, num_layers=2, lr_multiplier=1.0, normalize_z=False),
         clip=ClipConfig(16, 32, "resnet10t", text_width=16, text_layers=1, text_heads=2, context_length=12, vocab_size=128),
         identity=IdentityConfig(embed_dim=16, image_size=32, widths=(8, 8, 16, 16)),
+        compositor=CompositorConfig(32, 32, 32, widths=(8, 8)),
     )
 
 
@@ -154,7 +159,10 @@ _LATER_DEFAULTS: dict[str, Any] = {"iterations": EncoderConfig.iterations, "bloc
 
 def to_dict(config: Any) -> dict[str, Any]:
     """Converts any config dataclass to plain JSON types (tuples become lists)."""
-    return dataclasses.asdict(config, dict_factory=_without_later_defaults)
+    values = dataclasses.asdict(config, dict_factory=_without_later_defaults)
+    if isinstance(config, ModelConfig) and config.compositor == compositor_between(config.pixel.size, config.decoder.img_resolution):
+        del values["compositor"]
+    return values
 
 
 def _without_later_defaults(items: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -164,6 +172,13 @@ def _without_later_defaults(items: list[tuple[str, Any]]) -> dict[str, Any]:
 def _decoder_config(**values: Any) -> DecoderConfig:
     layers = tuple(AliasFreeLayer(**layer) for layer in values.pop("layers", ()))
     return DecoderConfig(**values, layers=layers)
+
+
+def _compositor_config(values: dict[str, Any], photo: int, image: int) -> CompositorConfig:
+    # Checkpoints from before there was one may be given one later.
+    if "compositor" not in values:
+        return compositor_between(photo, image)
+    return CompositorConfig(**lists_as_tuples(values["compositor"]))
 
 
 _PARTS: dict[str, Callable[..., Any]] = {
@@ -187,6 +202,7 @@ def model_config_from_dict(values: dict[str, Any]) -> ModelConfig:
         parts = {key: cls(**lists_as_tuples(values[key])) for key, cls in _PARTS.items()}
         # Older checkpoints know one rule.
         parts["crop"] = CropRule(**values["crop"]) if "crop" in values else REFERENCE_CROP
+        parts["compositor"] = _compositor_config(values, parts["pixel"].size, parts["decoder"].img_resolution)
         unknown = set(values) - set(parts) - {"name"}
         if unknown:
             raise UserError(f"model config has unknown keys: {', '.join(sorted(unknown))}")

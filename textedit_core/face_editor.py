@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from textedit_core.alignment import crop_face
+from textedit_core.compositor.composition import compose, overlay
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
@@ -85,32 +86,45 @@ class EditSession:
         self._networks = networks
         self._w_plus = networks.encode(networks.pixels.to_tensor(self.crop))
         self._deltas: dict[str, Tensor] = {}
+        self._before: Tensor | None = None
 
     def edit(self, edits: Edits, keep_detail: bool = False) -> Image.Image:
-        """Returns the whole photo with the edited face pasted back.
+        """Returns the whole photo with the edit drawn on it; strength 0 gives the photo itself.
 
-        Strength 0 shows the networks' reconstruction of the face; the photo itself needs no editor.
+        A model without a compositor has the edited face pasted back instead; there strength 0 shows the networks' reconstruction.
 
         Args:
             edits: strengths by prompt id, each within its prompt's range; several prompts add up.
-            keep_detail: paste the change between reconstruction and edit instead of the edit (see `paste_back`).
+            keep_detail: without a compositor, paste the change between reconstruction and edit instead of the edit (see `paste_back`).
 
         Raises:
             UsageError: unknown prompt, or strength out of range.
         """
+        if self._networks.has_compositor:
+            return self._composed(self._edited(edits))
         edited = self.edit_crop(edits)
         return paste_back(self.photo, edited, self.transform, self.reconstruct_crop() if keep_detail else None)
 
     def edit_crop(self, edits: Edits) -> Image.Image:
         """Returns the edited aligned crop, RGB [R x R]; arguments and errors as in `edit`."""
-        w_plus = self._w_plus
-        for prompt_id, strength in checked_strengths(self._networks, edits).items():
-            w_plus = apply_edit(w_plus, self._delta(prompt_id), strength)
-        return self._decoded(w_plus)
+        return self._decoded(self._edited(edits))
 
     def reconstruct_crop(self) -> Image.Image:
         """Returns the unedited aligned crop as the networks see it, RGB [R x R]: the bound on what an edit can keep."""
         return self._decoded(self._w_plus)
+
+    def _edited(self, edits: Edits) -> Tensor:
+        w_plus = self._w_plus
+        for prompt_id, strength in checked_strengths(self._networks, edits).items():
+            w_plus = apply_edit(w_plus, self._delta(prompt_id), strength)
+        return w_plus
+
+    def _composed(self, w_plus: Tensor) -> Image.Image:
+        networks = self._networks
+        if self._before is None:
+            self._before = networks.decode(self._w_plus)
+        fields = networks.composite(networks.pixels.to_tensor(self.crop), self._before, networks.decode(w_plus))
+        return compose(self.photo, overlay(fields, self.crop, networks.pixels), self.transform)
 
     def _delta(self, prompt_id: str) -> Tensor:
         if prompt_id not in self._deltas:

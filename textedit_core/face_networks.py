@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from textedit_core.alignment import CropRule
+    from textedit_core.compositor.network import CompositorFields
     from textedit_core.pixels import PixelSpec
 
 
@@ -42,7 +43,7 @@ class EditPrompt(Protocol):
 
 
 class FaceNetworks(Protocol):
-    """Encoder, editors and decoder of one model behind three verbs; all tensors are float32, batches of any size."""
+    """The networks of one model behind four verbs; all tensors are float32, batches of any size."""
 
     @property
     def name(self) -> str:
@@ -91,4 +92,13 @@ class FaceNetworks(Protocol):
 
     def decode(self, w_plus: Tensor) -> Tensor:
         """w_plus [N,L,D] to images [N,3,R,R], nominally in the range of `pixels`."""
+        ...
+
+    @property
+    def has_compositor(self) -> bool:
+        """Whether edits are drawn on the photo itself; otherwise the edited face is pasted into it."""
+        ...
+
+    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
+        """What an edit does to aligned faces [N,3,S,S], from their decodes [N,3,R,R] before and after it; see `CompositorFields`."""
         ...

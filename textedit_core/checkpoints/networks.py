@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.compositor import Compositor, CompositorFields
 from textedit_core.config import Prompt
 
 FP32 = "fp32"
@@ -56,6 +57,20 @@ class CheckpointNetworks:
     def decode(self, w_plus: Tensor) -> Tensor:
         """As in `FaceNetworks`."""
         return _batched(self._decoder, w_plus)
+
+    @property
+    def has_compositor(self) -> bool:
+        """As in `FaceNetworks`."""
+        return self._checkpoint.has_compositor
+
+    @torch.inference_mode()
+    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
+        """As in `FaceNetworks`."""
+        return self._compositor(photo, before, after)
+
+    @functools.cached_property
+    def _compositor(self) -> Compositor:
+        return self._checkpoint.load_compositor()
 
     # Channels last is the layout in which convolutions are fastest on a processor.
     @functools.cached_property

@@ -15,6 +15,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from textedit_core.atomic import replacing_file, write_text
+from textedit_core.compositor import Compositor
 from textedit_core.config import ModelConfig, model_config_from_dict, to_dict
 from textedit_core.decoder import MappingNetwork, build_decoder
 from textedit_core.editor import LatentEditor, TextConditionedEditor, build_editor
@@ -34,6 +35,7 @@ INDEX_NAME = "checkpoint.json"
 TOKENIZER_NAME = "clip_tokenizer.json"
 TEXT_EDITOR = "text_editor"
 LATENTS = "latents"
+COMPOSITOR = "compositor"
 LATENT_AVERAGE = "latent_average"
 # Prompt ids and file names: no empty, dotted or absolute parts.
 _SAFE_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]*(/[A-Za-z0-9_-][A-Za-z0-9_.-]*)*")
@@ -101,6 +103,14 @@ class Checkpoint:
 
     def load_identity(self) -> Recogniser:
         return self._load("identity.safetensors", build_identity(self.config.identity))
+
+    @property
+    def has_compositor(self) -> bool:
+        """Whether edits are drawn on the photo itself; a checkpoint without pastes the edited face."""
+        return f"{COMPOSITOR}.safetensors" in self.files
+
+    def load_compositor(self) -> Compositor:
+        return self._load(f"{COMPOSITOR}.safetensors", Compositor(self.config.compositor))
 
     def load_latents(self) -> Tensor:
         """Imported latents of real photos, w_plus float32 [N,L,D]."""

@@ -12,6 +12,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     what = parser.add_mutually_exclusive_group(required=True)
     what.add_argument("--count", type=int, help="training images to render, paired sketches and cartoons included")
     what.add_argument("--counterfactuals", type=int, metavar="GROUPS", help="render a test set: people with their exactly edited partners")
+    what.add_argument("--partners", type=int, metavar="PEOPLE", help="render people with changed partners and exact motion")
     parser.add_argument("--out", type=Path, required=True, help="dataset folder; an interrupted render is resumed")
     parser.add_argument("--resolution", type=int, default=256, help="side in pixels (default: %(default)s)")
     parser.add_argument("--workers", type=int, help="processes (default: one per core)")
@@ -27,6 +28,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def _run(options: argparse.Namespace) -> int:
     if options.counterfactuals is not None:
         return _run_counterfactuals(options)
+    if options.partners is not None:
+        return _run_partners(options)
     from textedit_core.synthetic.dataset import contact_sheet, render_dataset
 
     render_dataset(
@@ -61,6 +64,15 @@ def _run_counterfactuals(options: argparse.Namespace) -> int:
         from textedit_core.synthetic.counterfactual_release import ship
 
         ship(options.out, options.small_copy)
+    return 0
+
+
+def _run_partners(options: argparse.Namespace) -> int:
+    from textedit_core.synthetic.partners import render_partners
+
+    render_partners(
+        options.assets, options.out, options.partners, resolution=options.resolution, workers=options.workers, seed=options.seed
+    )
     return 0
 
 

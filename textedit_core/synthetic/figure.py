@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from textedit_core.synthetic import shaders
 from textedit_core.synthetic.eyewear import FRAME_STYLES
+from textedit_core.synthetic.meshes import Points
 from textedit_core.synthetic.scene import BROWS, EYES, HAIRS, SceneParameters, hair_color, skin_color
 from textedit_core.synthetic.wardrobe import HAIR_MESHES, Wardrobe
 
@@ -68,3 +69,9 @@ def parts(scene: SceneParameters, wardrobe: Wardrobe) -> list[Part]:
         chosen.append(Part("glasses", shaders.FRAME, "", scene.glasses_color, (metal, 1.0)))
         chosen.append(Part("lenses", shaders.LENS, "", (1.0, 1.0, 1.0)))
     return chosen
+
+
+def collar_of(wardrobe: Wardrobe, points: Points) -> tuple[float, float, float]:
+    """Height and depth at which clothes begin on base mesh positions [V, 3], and 1 since they are worn."""
+    neck, chin = wardrobe.finder.neck(points), wardrobe.finder.chin(points)
+    return float(chin[1] - 0.06), float(neck[2] + 0.25), 1.0

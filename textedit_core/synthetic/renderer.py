@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 
 from textedit_core.synthetic import camera, shaders
 from textedit_core.synthetic.assets import AssetTree
-from textedit_core.synthetic.figure import Part, parts
+from textedit_core.synthetic.figure import Part, collar_of, parts
 from textedit_core.synthetic.graphics import open_context, set_uniform
 from textedit_core.synthetic.lighting import Lighting, lighting
 from textedit_core.synthetic.meshes import Points
+from textedit_core.synthetic.motion import Motion, MotionPass, stage
 from textedit_core.synthetic.rendering import Image8, Rendering
 from textedit_core.synthetic.scene import SKINS, SceneParameters, hair_color, skin_weights
 from textedit_core.synthetic.wardrobe import Wardrobe
@@ -54,6 +55,7 @@ class Renderer:
         self._side = resolution
         self._drawables: dict[str, _Drawable] = {}
         self._textures: dict[str, moderngl.Texture] = {}
+        self._motion: MotionPass | None = None
         self._compile()
         self._allocate()
         side = self._wardrobe.grain.shape[0]
@@ -108,7 +110,7 @@ class Renderer:
         sun = camera.orthographic(2.1, 1.0, 12.0) @ camera.look_at(
             view.centre + 6.0 * light.directions[0], view.centre
         )
-        collar = self._collar(points)
+        collar = collar_of(self._wardrobe, points)
         self._gl.enable_only(moderngl.DEPTH_TEST)
         self._gl.depth_func = "<="
         self._cut_hair(items, float(self._wardrobe.finder.chin(points)[1]))
@@ -117,6 +119,18 @@ class Renderer:
         self._color_pass(scene, items, view, light, sun, collar, float(self._mouth_front(points)))
         photo = self._develop(light.exposure)
         return Rendering(photo, self._read_depth(view), view.landmarks * self._side)
+
+    def motion(
+        self,
+        before: SceneParameters,
+        after: SceneParameters,
+        before_framing: SceneParameters | None = None,
+        after_framing: SceneParameters | None = None,
+    ) -> Motion:
+        """The exact motion between the drawings of two scenes of one person; framings as in `draw`."""
+        if self._motion is None:
+            self._motion = MotionPass(self._gl, self._side, self._wardrobe, self._texture)
+        return self._motion.motion(stage(self._wardrobe, before, before_framing), stage(self._wardrobe, after, after_framing))
 
     def _upload(self, part: Part, scene: SceneParameters, points: Points) -> None:
         rows = self._wardrobe.buffer(part.name, scene, points)
@@ -151,10 +165,6 @@ class Renderer:
         heights = [chin + part.cut for part in items if part.cut is not None]
         for program in (self._depth_program, *self._surfaces.values()):
             set_uniform(program, "cut", heights[0] if heights else _UNCUT)
-
-    def _collar(self, points: Points) -> tuple[float, float, float]:
-        neck, chin = self._wardrobe.finder.neck(points), self._wardrobe.finder.chin(points)
-        return float(chin[1] - 0.06), float(neck[2] + 0.25), 1.0
 
     def _mouth_front(self, points: Points) -> float:
         return float(self._wardrobe.proxies["teeth"].fit(points)[:, 2].max())

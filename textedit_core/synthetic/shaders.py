@@ -6,10 +6,10 @@ SKIN, EYE, HAIR, CARD, TEETH, FRAME, LENS = range(7)
 # Kinds that are blended over the finished picture in a second pass.
 SOFT = (HAIR, CARD, LENS)
 
-_HEADER = "#version 330\n"
+HEADER = "#version 330\n"
 
 MESH_VERTEX = (
-    _HEADER
+    HEADER
     + """
 invariant gl_Position;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in vec4 in_zones;  // lips, freckles, stubble, scalp
@@ -39,15 +39,15 @@ void main() {
 )
 
 # Hair is cut below a height, along an edge as uneven as the ends of strands.
-_SCISSORS = """
+SCISSORS = """
 in float height; uniform float cut;
 bool cut_off() { return height < cut + 0.04 * sin(uv.x * 71.0) + 0.03 * sin(uv.x * 233.0); }
 """
 
 DEPTH_FRAGMENT = (
-    _HEADER
+    HEADER
     + "in vec2 uv; uniform sampler2D albedo_map; uniform bool cutout;"
-    + _SCISSORS
+    + SCISSORS
     + "void main() { if (cutout && (texture(albedo_map, uv).a < 0.5 || cut_off())) discard; }"
 )
 
@@ -57,7 +57,7 @@ in vec3 world; in vec3 normal; in vec2 uv; in vec3 light_position; in float dept
 in vec4 zones;
 out vec4 color;
 """
-    + _SCISSORS
+    + SCISSORS
     + """
 uniform sampler2D albedo_map; uniform sampler2D second_map; uniform sampler2D third_map;
 uniform sampler2D fourth_map; uniform sampler2D grain_map;
@@ -219,11 +219,11 @@ def surface_fragment(material: int, *, opaque: bool) -> str:
              "FRAME_ID": FRAME, "LENS_ID": LENS}
     defines = "".join(f"#define {name} {value}\n" for name, value in names.items())
     defines += f"#define MATERIAL {material}\n#define OPAQUE {'true' if opaque else 'false'}\n"
-    return _HEADER + defines + _SURFACE
+    return HEADER + defines + _SURFACE
 
 
 SCREEN_VERTEX = (
-    _HEADER
+    HEADER
     + """
 in vec2 in_position; out vec2 place;
 void main() { place = in_position; gl_Position = vec4(in_position, 0.9999, 1.0); }
@@ -231,7 +231,7 @@ void main() { place = in_position; gl_Position = vec4(in_position, 0.9999, 1.0);
 )
 
 BACKGROUND_FRAGMENT = (
-    _HEADER
+    HEADER
     + """
 in vec2 place; out vec4 color; uniform vec3 base; uniform vec2 slope;
 void main() { color = vec4(base * (1.0 + 0.18 * place.y) * (1.0 + 0.45 * dot(slope, place)) * (1.0 - 0.16 * dot(place, place)), 1.0); }
@@ -240,7 +240,7 @@ void main() { color = vec4(base * (1.0 + 0.18 * place.y) * (1.0 + 0.45 * dot(slo
 
 # Filmic curve: K. Narkowicz, "ACES Filmic Tone Mapping Curve", 2016.
 FINISH_FRAGMENT = (
-    _HEADER
+    HEADER
     + """
 in vec2 place; out vec4 color; uniform sampler2D picture; uniform float exposure; uniform float pixel;
 vec3 film(vec3 x) { x *= exposure; return clamp((x * (2.51 * x + 0.03)) / (x * (2.43 * x + 0.59) + 0.14), 0.0, 1.0); }

@@ -1,0 +1,8 @@
+"""The compositor: draws an edit on the photograph itself, guided by what the decoder makes of the face before and after the edit."""
+
+from __future__ import annotations
+
+from textedit_core.compositor.config import CompositorConfig
+from textedit_core.compositor.network import Compositor, CompositorFields
+
+__all__ = ["Compositor", "CompositorConfig", "CompositorFields"]

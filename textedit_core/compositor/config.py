@@ -1,0 +1,29 @@
+"""What a compositor is built from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class CompositorConfig:
+    """(photo crop, decode before, decode after) -> fields of `guide` / 2 px for the motion and of `guide` px for the mask.
+
+    Attributes:
+        photo: side in pixels of the photo crop, that of the encoder's photos; a multiple of `guide`.
+        image: side in pixels of the decodes; a multiple of `guide`.
+        guide: side in pixels at which photo and decodes are looked at; a multiple of 16.
+        widths: channels at half the guides' side, a quarter and so on, down to an eighth of it at least.
+        max_flow: largest motion, as a fraction of the crop's side.
+    """
+
+    photo: int = 256
+    image: int = 256
+    guide: int = 128
+    widths: tuple[int, ...] = (32, 64, 96, 128)
+    max_flow: float = 0.25
+
+
+def compositor_between(photo: int, image: int) -> CompositorConfig:
+    """The compositor for photos of `photo` px and decodes of `image` px, both powers of two."""
+    return CompositorConfig(photo, image, min(photo, image, CompositorConfig.guide))
