@@ -17,6 +17,8 @@ from export.manifest import Manifest, PromptEntry
 from export.vectors import editor_input, read_text
 from export.verification import load_part
 from textedit_core.alignment import CropRule
+from textedit_core.compositor.network import CompositorFields
+from textedit_core.errors import UserError
 from textedit_core.pixels import PixelSpec
 
 if TYPE_CHECKING:
