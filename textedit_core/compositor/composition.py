@@ -121,9 +121,13 @@ def bilinear(grid: Plane, units: NDArray[np.float64]) -> Plane:
     following = np.minimum(first + 1, side - 1)
     flat = grid.reshape(side * side, -1)
     x, y = share[:, :1], share[:, 1:]
-    above = flat[first[:, 1] * side + first[:, 0]] * (1.0 - x) + flat[first[:, 1] * side + following[:, 0]] * x
-    below = flat[following[:, 1] * side + first[:, 0]] * (1.0 - x) + flat[following[:, 1] * side + following[:, 0]] * x
-    read: Plane = above * (1.0 - y) + below * y
+
+    def line(number: NDArray[np.intp]) -> Plane:
+        left, right = (flat.take(number * side + column, axis=0) for column in (first[:, 0], following[:, 0]))
+        return left + (right - left) * x
+
+    above, below = line(first[:, 1]), line(following[:, 1])
+    read: Plane = above + (below - above) * y
     return read[:, 0] if grid.ndim == 2 else read
 
 
@@ -134,15 +138,15 @@ def cubic(photo: NDArray[np.uint8], places: NDArray[np.float64]) -> Plane:
     """
     height, width = photo.shape[:2]
     whole = np.floor(places)
-    shares = (places - whole).astype(np.float32)
-    first = whole.astype(np.intp)
-    across, down = _weights(shares[:, 0]), _weights(shares[:, 1])
+    across, down = (_weights((places[:, axis] - whole[:, axis]).astype(np.float32)) for axis in (0, 1))
+    first = whole.astype(np.int32)
     columns = [np.clip(first[:, 0] + step, 0, width - 1) for step in range(-1, 3)]
+    flat = photo.reshape(-1, 3)
     total = np.zeros((len(places), 3), np.float32)
     for step, share in zip(range(-1, 3), down, strict=True):
-        line = np.clip(first[:, 1] + step, 0, height - 1)
-        read = sum(photo[line, column] * weight[:, None] for column, weight in zip(columns, across, strict=True))
-        total += read * share[:, None]
+        start = np.clip(first[:, 1] + step, 0, height - 1) * np.int32(width)
+        for column, weight in zip(columns, across, strict=True):
+            total += flat.take(start + column, axis=0) * (weight * share)[:, None]
     return total
 
 

@@ -44,7 +44,7 @@ class CompositorFields(NamedTuple):
 class Compositor(nn.Module):
     """(photo [N,3,S,S], before [N,3,R,R], after [N,3,R,R]), float in [-1,1], RGB -> `CompositorFields`.
 
-    Where the decodes before and after are the same, flow and mask are exactly 0, and so they are at the rim of the crop.
+    S and R are the config's, or smaller multiples of its guides' side. Where the decodes before and after are the same, flow and mask are exactly 0, and so they are at the rim of the crop.
     """
 
     rim: Tensor
@@ -85,7 +85,7 @@ class Compositor(nn.Module):
         planes = F.pixel_shuffle(x[:, 2:], 2)
         mask = ((torch.sigmoid(planes[:, :1]) - _MASK_FLOOR) / (1.0 - 2.0 * _MASK_FLOOR)).clamp(0.0, 1.0) * _enlarged(gate, 2)
         share, paint = torch.sigmoid(planes[:, 2:3]), torch.tanh(planes[:, 3:])
-        factor = self.config.image // guide
+        factor = after.shape[-1] // guide
         content = (after * _enlarged(share, factor) + _enlarged(paint, factor)).clamp(-1.0, 1.0)
         return CompositorFields(flow, mask, content, 2.0 * torch.sigmoid(planes[:, 1:2]))
 

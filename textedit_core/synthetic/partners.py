@@ -37,7 +37,7 @@ DRAWN: tuple[str, ...] = ("rest", "smile", "laughing", "surprised", "expression"
 STYLED: tuple[str, ...] = ("sketch", "cartoon")
 # Partners that keep the crop of the person at rest; a change of age is framed by itself, as a photo of the child would be.
 _OWN_FRAME = ("child", "aged")
-_SHARD_COUPLES = 2
+SHARD_PEOPLE = 4
 _STREAM, _SHARED_STREAM = 11, 12
 _YAW_SIGMA, _PITCH_SIGMA = 12.0, 5.0
 _AGE_BANDS, _AGE_SHARES = ((16.0, 45.0), (45.0, 80.0), (5.0, 13.0)), (0.70, 0.20, 0.10)
@@ -219,10 +219,9 @@ def render_partners(
     settings = {"people": people, "resolution": resolution, "seed": seed}
     check_settings(folder, INDEX_NAME, {"format_version": FORMAT_VERSION, **settings}, "people")
     planned = plan_partners(people, seed=seed)
-    size = 2 * _SHARD_COUPLES
     shards = [
-        PartnerShard(f"partners-{first // size:05d}.tar", tuple(planned[first : first + size]), resolution)
-        for first in range(0, people, size)
+        PartnerShard(f"partners-{first // SHARD_PEOPLE:05d}.tar", tuple(planned[first : first + SHARD_PEOPLE]), resolution)
+        for first in range(0, people, SHARD_PEOPLE)
     ]
     sweep(folder)
     index = {"format_version": FORMAT_VERSION, "complete": False, **settings, "licence": "CC0-1.0", "shards": []}

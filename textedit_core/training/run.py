@@ -17,6 +17,7 @@ from textedit_core.errors import UsageError, UserError
 from textedit_core.file_lock import sole_writer
 from textedit_core.prompts import Prompt
 from textedit_core.training.data import FaceDataset
+from textedit_core.training.compositor.partners import PartnerFolder, partner_folder
 from textedit_core.training.distributed import Team, open_team
 from textedit_core.training.encoded_faces import StoredLatents, open_latents
 from textedit_core.training.loop import run
@@ -126,7 +127,7 @@ def record(request: TrainRequest, outcome: Outcome, order: Sequence[str] = ()) -
     return written
 
 
-def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder | StoredLatents:
+def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder | StoredLatents | PartnerFolder:
     """Opens one split of the request's data at the size that its stage looks at, or the checkpoint's latents in its place.
 
     Raises:
@@ -138,6 +139,9 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDa
         if "latents" not in spec.data:
             raise UsageError(f"the {spec.name} stage needs faces; give a folder with --data")
         return open_latents(open_checkpoint(request.out / "checkpoint"), split)
+    partners = partner_folder(folder)
+    if partners is not None and "partners" in spec.data:
+        return partners
     if folder.is_dir() and not (folder / "dataset.json").is_file():
         if "photos" in spec.data:
             return PhotoFolder(folder, split, spec.image_size(model))
@@ -178,7 +182,7 @@ def _model(request: TrainRequest) -> ModelConfig:
     return preset(request.preset)
 
 
-def _fitted(spec: StageSpec, model: ModelConfig, data: FaceDataset | PhotoFolder | StoredLatents, directory: Path) -> ModelConfig:
+def _fitted(spec: StageSpec, model: ModelConfig, data: FaceDataset | PhotoFolder | StoredLatents | PartnerFolder, directory: Path) -> ModelConfig:
     """The preset with a mapping that takes the data's scene code; a stage that reads no scene codes keeps what the checkpoint has."""
     if spec.data != ("rendered",) and (directory / INDEX_NAME).is_file():
         return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)

@@ -15,8 +15,9 @@ from textedit_core.training.distributed import Team
 from textedit_core.training.loop import Stage
 from textedit_core.training.pace import LoopConfig
 
-# Faces with labels and scene codes; pictures alone; or latents w_plus that an import brought, in the place of pictures.
-DataKind = Literal["rendered", "photos", "latents"]
+# Faces with labels and scene codes; pictures alone; people with changed partners and their motion; or latents w_plus that an import
+# brought, in the place of pictures.
+DataKind = Literal["rendered", "photos", "partners", "latents"]
 # Frozen dataclasses by the name that keys are dotted with: {"decoder": DecoderTraining()}.
 Recipes = Mapping[str, Any]
 # Values to lay over them: {"decoder": {"adversarial": 0.1}}.

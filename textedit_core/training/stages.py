@@ -6,6 +6,7 @@ from textedit_core.errors import unknown_name
 from textedit_core.training import (
     autoencoder_stage,
     clip_stage,
+    compositor_stage,
     decoder_stage,
     editor_stage,
     encoder_stage,
@@ -26,6 +27,7 @@ STAGES: tuple[StageSpec, ...] = (
     editor_stage.STAGE,
     text_editor_stage.STAGE,
     joint_stage.STAGE,
+    compositor_stage.STAGE,
 )
 
 

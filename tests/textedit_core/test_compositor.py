@@ -1,0 +1,169 @@
+"""The compositor: what it leaves alone, and how an edit is drawn on a photo."""
+
+from __future__ import annotations
+
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from textedit_core.alignment import CropTransform
+from textedit_core.compositor import Compositor, CompositorConfig, CompositorFields, composition
+from textedit_core.compositor.composition import Overlay, bilinear, compose, cubic, overlay
+from textedit_core.config import preset
+from textedit_core.pixels import PixelSpec
+
+SIDE = 32
+FLOW, MASK = 16, 32
+
+
+@pytest.fixture(scope="module")
+def network() -> Compositor:
+    torch.manual_seed(0)
+    network = Compositor(preset("tiny").compositor).eval()
+    # Fresh heads say next to nothing; these speak up.
+    torch.nn.init.normal_(network.out.weight, std=1.0)
+    return network
+
+
+def _pictures(*seeds: int) -> list[torch.Tensor]:
+    return [torch.rand(2, 3, SIDE, SIDE, generator=torch.Generator().manual_seed(seed)) * 2 - 1 for seed in seeds]
+
+
+def _photo(width: int = 90, height: int = 70) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(4).integers(0, 256, (height, width, 3), np.uint8))
+
+
+def _drawn(**planes: np.ndarray) -> Overlay:
+    """An overlay that does nothing but what is given."""
+    still = {
+        "flow": np.zeros((FLOW, FLOW, 2), np.float32),
+        "mask": np.zeros((MASK, MASK), np.float32),
+        "content": np.zeros((SIDE, SIDE, 3), np.float32),
+        "detail": np.zeros((MASK, MASK), np.float32),
+        "low": np.zeros((MASK, MASK), np.float32),
+    }
+    return Overlay(**{**still, **planes})
+
+
+# The whole photo's pixels 10 to 59 and 5 to 54.
+CROP = CropTransform((10.0, 5.0), (50.0, 0.0))
+
+
+def test_no_edit_is_exactly_no_change(network: Compositor) -> None:
+    photo, decode = _pictures(1, 2)
+    fields = network(photo, decode, decode)
+    assert not fields.flow.any() and not fields.mask.any()
+    drawn = overlay(CompositorFields(*(field[:1].detach() for field in fields)), Image.new("RGB", (SIDE, SIDE)), PixelSpec(SIDE))
+    assert compose(_photo(), drawn, CROP).tobytes() == _photo().tobytes()
+
+
+def test_an_edit_changes_something_but_nothing_at_the_rim(network: Compositor) -> None:
+    flow, mask, _, _ = network(*_pictures(1, 2, 3))
+    assert flow.abs().max() > 0.01 and mask.max() > 0.1
+    for plane in (flow, mask):
+        assert not plane[..., 0, :].any() and not plane[..., -1].any()
+
+
+def test_shapes_and_ranges(network: Compositor) -> None:
+    flow, mask, content, detail = network(*_pictures(1, 2, 3))
+    assert flow.shape == (2, 2, FLOW, FLOW) and mask.shape == detail.shape == (2, 1, MASK, MASK)
+    assert content.shape == (2, 3, SIDE, SIDE)
+    assert flow.abs().max() <= network.config.max_flow
+    assert 0 <= mask.min() and mask.max() <= 1 and content.abs().max() <= 1 and 0 <= detail.min() and detail.max() <= 2
+
+
+def test_larger_decodes_give_larger_content() -> None:
+    network = Compositor(CompositorConfig(32, 64, 32, widths=(8, 8))).eval()
+    photo = torch.rand(1, 3, 32, 32)
+    before, after = torch.rand(2, 1, 3, 64, 64)
+    assert network(photo, before, after).content.shape == (1, 3, 64, 64)
+
+
+def test_a_motion_by_whole_pixels_moves_bytes() -> None:
+    # 3 and -2 of the crop's 50 pixels.
+    flow = np.broadcast_to(np.array([3 / 50, -2 / 50], np.float32), (FLOW, FLOW, 2))
+    before, after = np.asarray(_photo()), np.asarray(compose(_photo(), _drawn(flow=np.ascontiguousarray(flow)), CROP))
+    assert np.array_equal(after[10:50, 15:55], before[8:48, 18:58])
+    outside = np.ones(before.shape[:2], bool)
+    outside[5:55, 10:60] = False
+    assert np.array_equal(after[outside], before[outside])
+
+
+def test_a_turned_crop_turns_the_motion() -> None:
+    # The crop's x axis points down the photo: a motion to its right reads from below.
+    turned = CropTransform((60.0, 5.0), (0.0, 50.0))
+    flow = np.broadcast_to(np.array([4 / 50, 0], np.float32), (FLOW, FLOW, 2))
+    before, after = np.asarray(_photo()), np.asarray(compose(_photo(), _drawn(flow=np.ascontiguousarray(flow)), turned))
+    assert np.array_equal(after[10:45, 15:55], before[14:49, 15:55])
+
+
+def test_paint_covers_and_detail_of_the_photo_lies_on_it() -> None:
+    photo = _photo()
+    cover, content = np.ones((MASK, MASK), np.float32), np.full((SIDE, SIDE, 3), 90.0, np.float32)
+    plain = np.asarray(compose(photo, _drawn(mask=cover, content=content), CROP))
+    assert (plain[5:55, 10:60] == 90).all()
+    luma = np.asarray(photo, np.float32) @ composition.LUMA
+    detail = np.full((MASK, MASK), 0.5, np.float32)
+    low = np.full((MASK, MASK), 120.0, np.float32)
+    detailed = np.asarray(compose(photo, _drawn(mask=cover, content=content, detail=detail, low=low), CROP))
+    expected = np.floor(90.0 + 0.5 * (luma - 120.0) + 0.5)[5:55, 10:60].clip(0, 255)
+    assert np.abs(detailed[5:55, 10:60] - expected[..., None]).max() <= 1
+
+
+def test_half_a_mask_is_half_of_each() -> None:
+    mask, content = np.full((MASK, MASK), 0.5, np.float32), np.full((SIDE, SIDE, 3), 200.0, np.float32)
+    drawn = np.asarray(compose(_photo(), _drawn(mask=mask, content=content), CROP))[5:55, 10:60]
+    before = np.asarray(_photo(), np.float32)[5:55, 10:60]
+    assert np.array_equal(drawn, np.floor((before + 200.0) / 2 + 0.5).astype(np.uint8))
+
+
+def test_bands_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    rng = np.random.default_rng(0)
+    drawn = _drawn(flow=rng.normal(0, 0.03, (FLOW, FLOW, 2)).astype(np.float32), mask=rng.random((MASK, MASK), np.float32))
+    whole = compose(_photo(), drawn, CROP)
+    monkeypatch.setattr(composition, "_BAND_PIXELS", 50)
+    assert compose(_photo(), drawn, CROP).tobytes() == whole.tobytes()
+
+
+def test_a_crop_beyond_the_photo_is_composed_where_the_photo_is() -> None:
+    mask, content = np.ones((MASK, MASK), np.float32), np.full((SIDE, SIDE, 3), 7.0, np.float32)
+    drawn = np.asarray(compose(_photo(), _drawn(mask=mask, content=content), CropTransform((-20.0, -30.0), (60.0, 0.0))))
+    assert (drawn[:30, :40] == 7).all() and np.array_equal(drawn[30:], np.asarray(_photo())[30:])
+    away = CropTransform((500.0, 500.0), (60.0, 0.0))
+    assert compose(_photo(), _drawn(mask=mask), away).tobytes() == _photo().tobytes()
+
+
+def test_the_cubic_reproduces_parabolas() -> None:
+    # Catmull-Rom's cubic interpolates polynomials of degree two exactly (Keys 1981).
+    x, y = np.meshgrid(np.arange(30), np.arange(20))
+    surface = (0.1 * x * x + 0.2 * y * y + 2 * x + y).astype(np.float32)
+    photo = surface.round().clip(0, 255).astype(np.uint8)
+    assert np.abs(surface - photo).max() <= 0.5
+    places = np.array([[10.25, 7.5], [3.0, 4.0], [15.9, 12.1]])
+    expected = 0.1 * places[:, 0] ** 2 + 0.2 * places[:, 1] ** 2 + 2 * places[:, 0] + places[:, 1]
+    read = cubic(np.repeat(photo[..., None], 3, 2), places)
+    # The photo is rounded by up to half a level, which the cubic's weights can enlarge by a quarter per axis.
+    assert np.abs(read[:, 0] - expected).max() <= 0.5 * 1.25**2
+
+
+def test_the_bilinear_grid_has_its_values_at_the_middles_of_its_cells() -> None:
+    grid = np.arange(16, dtype=np.float32).reshape(4, 4)
+    places = np.array([[0.125, 0.125], [0.25, 0.125], [0.875, 0.875], [0.0, 0.0], [1.0, 1.0]])
+    assert bilinear(grid, places).tolist() == [0.0, 0.5, 15.0, 0.0, 15.0]
+
+
+def test_memory_is_bounded_by_bands() -> None:
+    photo = Image.new("RGB", (2400, 2000), (90, 100, 110))
+    drawn = _drawn(flow=np.full((FLOW, FLOW, 2), 0.011, np.float32), mask=np.ones((MASK, MASK), np.float32))
+    crop = CropTransform((100.0, 100.0), (1800.0, 0.0))
+    tracemalloc.start()
+    try:
+        compose(photo, drawn, crop)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # The photo as an array, the result and its picture, and what one band takes.
+    assert peak < 3 * 2400 * 2000 * 3 + 40_000_000

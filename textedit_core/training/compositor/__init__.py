@@ -1,0 +1,1 @@
+"""What trains the compositor: rendered partners with exact motion, pairs of photographs, plain photographs."""
