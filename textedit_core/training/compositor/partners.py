@@ -110,7 +110,7 @@ class Partners:
 
     def _motion(self, person: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], cell: int) -> tuple[Tensor, Tensor]:
         side = self.pictures.shape[2]
-        flow = np.zeros((len(person), _FLOW_SIDE, _FLOW_SIDE, 2), np.float32)
+        flow = np.zeros((len(person), *self.flow.shape[2:]), np.float32)
         seen = np.ones((len(person), side, side), np.float32)
         led = (start == 0) & (end > 0) & (end < len(DRAWN))
         flow[led] = self.flow[person[led], end[led] - 1]
@@ -161,8 +161,9 @@ def partner_folder(folder: Path) -> PartnerFolder | None:
 def _read(sample: dict[str, bytes]) -> tuple[NDArray[np.uint8], ...]:
     pictures = np.stack([np.asarray(Image.open(io.BytesIO(sample[f"{name}.png"]))) for name in PICTURES])
     flow, figure, visible = (np.load(io.BytesIO(sample[f"{name}.npy"]), allow_pickle=False) for name in ("flow", "figure", "visible"))
-    cell = flow.shape[1] // _FLOW_SIDE
-    means = flow.astype(np.float32).reshape(len(flow), _FLOW_SIDE, cell, _FLOW_SIDE, cell, 2).mean((2, 4))
+    side = min(_FLOW_SIDE, flow.shape[1])
+    cell = flow.shape[1] // side
+    means = flow.astype(np.float32).reshape(len(flow), side, cell, side, cell, 2).mean((2, 4))
     return pictures, means.astype(np.float16), visible, figure
 
 

@@ -1,0 +1,208 @@
+"""The compositor's training: from rendered partners, from pairs and from plain photographs; people kept apart are not learned from."""
+
+from __future__ import annotations
+
+import io
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from scipy import ndimage
+
+from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
+from textedit_core.errors import UsageError, UserError
+from textedit_core.face_editor import FaceEditor
+from textedit_core.photo_pairs import CHANGED, LANDMARKS_NAME, REST, read_pairs
+from textedit_core.synthetic.partners import DRAWN, INDEX_NAME, STYLED
+from textedit_core.synthetic.shards import SHARD_FOLDER, shard_bytes, write_atomically
+from textedit_core.training.compositor.examples import Examples
+from textedit_core.training.compositor.objective import CompositorWeights, drawn, objective
+from textedit_core.training.compositor.photographs import bend, face_region, figure_of, motion_between
+from textedit_core.training.compositor.placement import placed
+from textedit_core.training.compositor_stage import STAGE, CompositorTraining
+from textedit_core.training.pace import LoopConfig
+from textedit_core.training.run import TrainRequest, train
+
+PACE = LoopConfig(images=32, batch_size=8, learning_rate=1e-3, warmup_images=8, sample_images=16, log_steps=2, bfloat16=False)
+SIDE = 32
+
+
+def _smooth(rng: np.random.Generator, side: int) -> np.ndarray:
+    noise = ndimage.gaussian_filter(rng.normal(size=(side, side, 3)), (side / 16, side / 16, 0))
+    return (127 + 100 * noise / np.abs(noise).max()).astype(np.uint8)
+
+
+@pytest.fixture(scope="module")
+def pair_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six pairs of 120 px: a smooth picture, and the same moved by two pixels to the right, as `to_smiling` says."""
+    folder, rng = tmp_path_factory.mktemp("pairs"), np.random.default_rng(0)
+    listed = {}
+    for number in range(6):
+        picture = _smooth(rng, 120)
+        points = 60 + 20 * rng.uniform(-1, 1, (189, 2))
+        points[[0, 1, 54, 60, 87, 93]] = [[45, 50], [75, 50], [58, 65], [62, 65], [50, 80], [70, 80]]
+        for kind, pixels in ((REST, picture), (CHANGED, np.roll(picture, 2, 1))):
+            (folder / kind).mkdir(exist_ok=True)
+            Image.fromarray(pixels).save(folder / kind / f"{number:03d}.jpg", quality=95)
+        listed[f"{REST}/{number:03d}.jpg"] = {"points": points.tolist(), "to_smiling": [[1, 0, 2], [0, 1, 0]]}
+    (folder / LANDMARKS_NAME).write_text(json.dumps(listed))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def partner_set(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Eight people of noise in two shards, as `render --partners` writes them."""
+    folder, rng = tmp_path_factory.mktemp("partners"), np.random.default_rng(0)
+
+    def npy(array: np.ndarray) -> bytes:
+        stream = io.BytesIO()
+        np.save(stream, array)
+        return stream.getvalue()
+
+    def png() -> bytes:
+        stream = io.BytesIO()
+        Image.fromarray(_smooth(rng, SIDE)).save(stream, format="PNG")
+        return stream.getvalue()
+
+    def person() -> dict[str, bytes]:
+        planes = {"figure": len(DRAWN), "visible": len(DRAWN) - 1}
+        masks = {f"{name}.npy": npy(np.full((count, SIDE, SIDE // 8), 255, np.uint8)) for name, count in planes.items()}
+        flow = npy(np.zeros((len(DRAWN) - 1, SIDE, SIDE, 2), np.float16))
+        return {**{f"{name}.png": png() for name in DRAWN + STYLED}, "flow.npy": flow, **masks, "json": b"{}"}
+
+    for shard in range(2):
+        samples = [(f"{4 * shard + number:06d}", person()) for number in range(4)]
+        write_atomically(folder / SHARD_FOLDER / f"partners-{shard:05d}.tar", shard_bytes(samples))
+    (folder / INDEX_NAME).write_text("{}")
+    return folder
+
+
+@pytest.fixture
+def run_folder(tiny_checkpoint: Checkpoint, tmp_path: Path) -> Path:
+    shutil.copytree(tiny_checkpoint.directory, tmp_path / "run" / "checkpoint")
+    return tmp_path / "run"
+
+
+def _train(data: Path, out: Path, **recipe: object) -> Checkpoint:
+    return train(TrainRequest(STAGE, "tiny", data, out, PACE, {"compositor": CompositorTraining(**recipe)}))  # type: ignore[arg-type]
+
+
+def test_partners_and_pairs_train_a_compositor_that_edits_use(partner_set: Path, pair_folder: Path, run_folder: Path) -> None:
+    checkpoint = _train(partner_set, run_folder, pairs=str(pair_folder))
+    assert checkpoint.has_compositor
+    told = checkpoint.provenance["compositor"]
+    # Every third pair is kept apart.
+    assert told["people"] == ["000", "001", "003", "004"] and told["people_kept_apart"] == ["002", "005"]
+    with FaceEditor.open(run_folder / "checkpoint") as editor:
+        session = editor.photo(Image.fromarray(_smooth(np.random.default_rng(1), 64)))
+        prompt = next(iter(checkpoint.prompts))
+        assert session.edit({prompt: 0.0}).tobytes() == session.photo.tobytes()
+
+
+def test_plain_photographs_suffice(photo_folder: Path, run_folder: Path) -> None:
+    checkpoint = _train(photo_folder, run_folder)
+    assert checkpoint.has_compositor and "people" not in checkpoint.provenance["compositor"]
+
+
+def test_what_was_computed_is_kept_for_the_next_run(partner_set: Path, pair_folder: Path, run_folder: Path) -> None:
+    _train(partner_set, run_folder, pairs=str(pair_folder))
+    (cache,) = (run_folder / "cache").glob("compositor-*")
+    made = {path.name: path.stat().st_mtime_ns for path in cache.iterdir()}
+    (run_folder / "state" / "compositor.pt").unlink()
+    _train(partner_set, run_folder, pairs=str(pair_folder))
+    assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == made
+
+
+def test_latents_alone_are_refused(run_folder: Path) -> None:
+    with pytest.raises(UsageError, match="the compositor stage needs faces; give a folder with --data"):
+        train(TrainRequest(STAGE, "tiny", None, run_folder, PACE))
+
+
+def test_damaged_pairs_are_named(pair_folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no landmarks.json"):
+        read_pairs(tmp_path)
+    copy = shutil.copytree(pair_folder, tmp_path / "pairs")
+    (copy / CHANGED / "002.jpg").unlink()
+    with pytest.raises(UserError, match="002.jpg' is missing"):
+        read_pairs(copy)
+    (copy / LANDMARKS_NAME).write_text('{"neutral/001.jpg": {"points": [[1, 2]], "to_smiling": [[1, 0, 0], [0, 1, 0]]}}')
+    with pytest.raises(UserError, match="neutral/001.jpg has points"):
+        read_pairs(copy)
+    (copy / LANDMARKS_NAME).write_text("{}")
+    with pytest.raises(UserError, match="no pairs"):
+        read_pairs(copy)
+
+
+def test_the_changed_crop_lies_on_the_one_at_rest(pair_folder: Path, tiny_checkpoint: Checkpoint) -> None:
+    rest, changed = (np.asarray(crop, float) for crop in read_pairs(pair_folder)[0].crops(64, tiny_checkpoint.config.crop))
+    # The pictures are the same but for the shift that `to_smiling` takes back; JPEG leaves a few levels.
+    assert np.abs(rest - changed)[8:-8, 8:-8].mean() < 3
+
+
+def _examples(side: int = 32) -> Examples:
+    """One edit that moves the picture by two pixels to the left."""
+    photo = torch.from_numpy(_smooth(np.random.default_rng(3), side)).permute(2, 0, 1)[None] / 127.5 - 1
+    flow = torch.zeros(1, 2, side, side)
+    flow[:, 0] = 2 / side
+    ones = torch.ones(1, 1, side, side)
+    target = torch.roll(photo, -2, 3)
+    return Examples(photo, target, photo, target, flow, ones, torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
+
+
+def test_the_right_fields_cost_least() -> None:
+    from textedit_core.compositor import CompositorFields
+
+    examples = _examples()
+    still = CompositorFields(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 32, 32), examples.photo, torch.zeros(1, 1, 32, 32))
+    right = still._replace(flow=torch.nn.functional.avg_pool2d(examples.flow, 2))
+    inside = (slice(None), slice(None), slice(None), slice(4, -4))
+    assert (drawn(examples.photo, right) - examples.target)[inside].abs().max() < 1e-4
+    costs = [float(objective(fields, examples, CompositorWeights())["loss"]) for fields in (still, right)]
+    assert costs[1] < 0.5 * costs[0]
+
+
+def test_placing_turns_the_motion_with_the_picture() -> None:
+    # Wherever an example is placed, its motion still carries the photo onto the target.
+    examples = placed(_examples(64), torch.Generator().manual_seed(2))
+    from textedit_core.compositor import CompositorFields
+
+    size = (1, 1, 64, 64)
+    fields = CompositorFields(examples.flow, torch.zeros(size), examples.photo, torch.zeros(size))
+    middle = (slice(None), slice(None), slice(20, 44), slice(20, 44))
+    error = (drawn(examples.photo, fields) - examples.target)[middle].abs().mean()
+    nothing = (examples.photo - examples.target)[middle].abs().mean()
+    # Both pictures were resampled, which costs a little.
+    assert error < 0.25 * nothing
+
+
+def test_bends_are_smooth_and_still_at_the_rim() -> None:
+    field = bend(64, np.random.default_rng(0))
+    assert np.abs(field).max() > 0.01 and np.abs(field[[0, -1]]).max() < 1e-6 and np.abs(field[:, [0, -1]]).max() < 1e-6
+    # Less than one pixel per pixel: the picture is bent, not folded.
+    assert np.abs(np.diff(field, axis=0)).max() * 64 < 1
+
+
+def test_figures_are_found_before_plain_backdrops_only() -> None:
+    picture = np.full((64, 64, 3), 200, np.uint8)
+    picture[16:, 16:48] = 60
+    figure = figure_of(picture)
+    assert figure is not None and figure[40, 32] and not figure[5, 5]
+    assert figure_of(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)) is None
+
+
+def test_optical_flow_finds_a_known_motion() -> None:
+    pytest.importorskip("skimage", reason="scikit-image is missing; pip install 'textedit[render]'")
+    later = _smooth(np.random.default_rng(5), 128)
+    # The earlier picture lies one pixel further to the right.
+    flow, believed = motion_between(np.roll(later, 1, 1), later)
+    assert believed.mean() > 0.9
+    assert np.abs(flow[20:-20, 20:-20].astype(float) - [1 / 128, 0]).max() < 0.5 / 128
+
+
+def test_the_face_region_is_the_landmarks_hull() -> None:
+    region = face_region(np.array([[20.0, 20.0], [44.0, 20.0], [44.0, 44.0], [20.0, 44.0], [32.0, 32.0]]), 64)
+    assert region[32, 32] == 1 and region[2, 2] == 0 and 0 < region[32, 46] < 1
