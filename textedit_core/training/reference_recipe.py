@@ -55,6 +55,7 @@ MODEL_RECIPES: dict[str, tuple[Step, ...]] = {
         Step("joint", "joint-encoder-decoder", _AUTOENCODER),
         *(Step("editor", f"editor-{prompt}", prompt=prompt) for prompt in _PROMPTS),
         Step("text-editor", "text-editor", {"pace": {"images": 24_000}}),
+        Step("compositor", "compositor"),
     ),
 }
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textedit_core.checkpoints.store import INDEX_NAME, Checkpoint, open_checkpoint
+from textedit_core.errors import UsageError
 from textedit_core.training.distributed import open_team
 from textedit_core.training.prompt_choice import PromptChoice
 from textedit_core.training.reference_recipe import Step, model_recipe
@@ -19,9 +20,14 @@ from textedit_core.training.stages import stage_named
 
 @dataclass(frozen=True)
 class WholeModel:
-    """How a whole model is trained: by which recipe, in how many hours at most (0: as long as the recipe takes), where, by which seed."""
+    """How a whole model is trained: by which recipe, in how many hours at most (0: as long as the recipe takes), where, by which seed.
+
+    `partners` is the folder that `render --partners` wrote, for the compositor; `pairs` a folder of pairs of photographs, or "".
+    """
 
     recipe: str = "reference"
+    partners: str = ""
+    pairs: str = ""
     hours: float = 0.0
     device: str = "auto"
     seed: int = 0
@@ -64,13 +70,23 @@ def train_steps(request: WholeModelRequest, steps: Sequence[Step]) -> Checkpoint
 
 
 def step_request(request: WholeModelRequest, step: Step) -> TrainRequest:
-    """The run of one step at the recipe's own pace."""
+    """The run of one step at the recipe's own pace.
+
+    Raises:
+        UsageError: the step learns from partners, and none are given.
+    """
     spec = stage_named(step.stage)
     options = request.options
-    pace = dataclasses.replace(spec.pace, **step.changes.get("pace", {}), device=options.device, seed=options.seed)
+    data, changes = request.data, step.changes
+    if "partners" in spec.data:
+        if not options.partners:
+            raise UsageError(f"{step.outcome} learns from rendered partners; render them with render --partners N, and give partners=DIR")
+        data = Path(options.partners)
+        changes = {**changes, step.stage: {**changes.get(step.stage, {}), "pairs": options.pairs}}
+    pace = dataclasses.replace(spec.pace, **changes.get("pace", {}), device=options.device, seed=options.seed)
     prompt = PromptChoice(step.prompt).prompt(step.stage) if step.prompt else None
-    recipes = spec.recipes_with({**step.changes, "prompt": {"name": step.prompt}})
-    return TrainRequest(spec, request.preset, request.data, request.out, pace, recipes, prompt)
+    recipes = spec.recipes_with({**changes, "prompt": {"name": step.prompt}})
+    return TrainRequest(spec, request.preset, data, request.out, pace, recipes, prompt)
 
 
 def _finished(out: Path) -> set[str]:
