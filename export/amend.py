@@ -11,7 +11,7 @@ from export import bundle, golden, manifest, parity
 from export.backends import BACKENDS, Backends, backend_of
 from export.cost import COSTS_FILE, edits_of, read_costs, with_edits, write_costs
 from export.describe import prompt_entry, provenance, shared_weights
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR, example_input, graph_spec
+from export.graphs import COMPOSITOR, DECODER, ENCODER, TEXT_EDITOR, example_input, graph_spec
 from export.networks import Networks, load, trial_of
 from export.pipeline import make_part
 from export.plan import CALIBRATION_FACES, PARITY_FACES, Plan, part_of
@@ -22,6 +22,9 @@ from export.vectors import write_vectors
 from export.verification import load_part
 from textedit_core.errors import UserError
 from textedit_core.names import require_prompt_id
+
+# Networks that no prompt has for itself alone.
+_SHARED = (ENCODER, DECODER, COMPOSITOR)
 
 if TYPE_CHECKING:
     from export.backends.backend import Backend, Runner
@@ -67,7 +70,7 @@ def add_prompt(
         if prompt in {entry.id for entry in old.prompts}:
             raise UserError(f"bundle already has prompt {prompt!r}; take it out first with remove-prompt")
         _require_same_weights(old, source, part_of(source, prompt))
-        networks = load(source, (prompt,), CALIBRATION_FACES, PARITY_FACES)
+        networks = load(source, (prompt,), CALIBRATION_FACES, PARITY_FACES, _has_compositor(old))
         _copy_kept(opened, root, [entry.path for entry in old.files])
         return bundle.seal(root, _with_prompt(opened, root, backend, prompt, networks, progress), key)
 
@@ -130,17 +133,24 @@ def _with_prompt(
         grown, costs, fresh[part] = _with_network(opened, root, backend, part, networks, progress)
     progress(old.target, "verify", f"{DECODER} on {prompt}")
     _require_shipped(opened, networks, DECODER, backend, "the new prompt's edits")
+    if _has_compositor(old):
+        progress(old.target, "verify", f"{COMPOSITOR} on {prompt}")
+        _require_shipped(opened, networks, COMPOSITOR, backend, "the new prompt's edits")
     if precision.float_layers == "searched":
         progress(old.target, "judge", f"{DECODER} on {prompt}")
         costs = (*costs, *_judged_decoder(opened, backend, networks))
-    weights = {**shared_weights(checkpoint, part == TEXT_EDITOR), **old.provenance["weights"]}
+    weights = {**shared_weights(checkpoint, part == TEXT_EDITOR, _has_compositor(old)), **old.provenance["weights"]}
     grown = dataclasses.replace(
         grown,
         prompts=(*old.prompts, prompt_entry(checkpoint, prompt, backend)),
-        provenance={**provenance(checkpoint, False, backend), "weights": weights},
+        provenance={**provenance(checkpoint, False, _has_compositor(old), backend), "weights": weights},
     )
     _rewrite_report(opened, root, backend, grown, fresh, costs)
     return grown
+
+
+def _has_compositor(source: manifest.Manifest) -> bool:
+    return any(entry.part == COMPOSITOR for entry in source.parts)
 
 
 def _with_network(
@@ -161,14 +171,16 @@ def _with_network(
         (spec,),
         root,
         # All editors ask for the same; a bundle without one asks for what is advised.
-        compute_units=next((entry.compute_units for entry in old.parts if entry.part not in (ENCODER, DECODER)), None),
+        compute_units=next((entry.compute_units for entry in old.parts if entry.part not in _SHARED), None),
         batch_sizes=like.batch_sizes or (1,),
     )
     made = make_part(plan, spec, networks, graph, root, progress)
     w_plus = read_tensor(opened.file(golden.W_PLUS), old.part(ENCODER).output.shape)
-    value = golden.input_value(part, networks.heldout.images[0], w_plus, networks.vectors)
+    value = golden.input_value(part, networks.heldout, w_plus, networks.vectors)
     case = golden.write_case(root, part, value, made.run, plan.kind.floor_db)
-    grown = dataclasses.replace(old, parts=(*old.parts[:-1], made.entry, old.parts[-1]), golden=(*old.golden, case))
+    # Editors stand before the decoder, as an export has them.
+    at = next(index for index, entry in enumerate(old.parts) if entry.part == DECODER)
+    grown = dataclasses.replace(old, parts=(*old.parts[:at], made.entry, *old.parts[at:]), golden=(*old.golden, case))
     return grown, (made.cost,), made.run
 
 
@@ -224,10 +236,12 @@ def _copy_kept(opened: bundle.Bundle, root: Path, paths: list[str]) -> None:
 
 def _require_same_weights(old: manifest.Manifest, source: Checkpoint, part: str) -> None:
     wanted = old.provenance.get("weights", {})
-    given = shared_weights(source, part == TEXT_EDITOR)
+    given = shared_weights(source, part == TEXT_EDITOR, COMPOSITOR in wanted and source.has_compositor)
     origin = f"than the bundle, which was made from {old.provenance['checkpoint_id']}; give that one with --checkpoint"
     if any(given[name] != wanted.get(name) for name in (ENCODER, DECODER)):
         raise UserError(f"checkpoint {source.checkpoint_id} has another encoder or decoder {origin}")
+    if COMPOSITOR in wanted and given.get(COMPOSITOR) != wanted[COMPOSITOR]:
+        raise UserError(f"checkpoint {source.checkpoint_id} has another compositor {origin}")
     if TEXT_EDITOR in wanted and given.get(TEXT_EDITOR, wanted[TEXT_EDITOR]) != wanted[TEXT_EDITOR]:
         raise UserError(f"checkpoint {source.checkpoint_id} has another text-conditioned editor {origin}")
 

@@ -12,13 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from export.bundle import open_bundle
-from export.graphs import DECODER, ENCODER
+from export.graphs import COMPOSITOR, DECODER, ENCODER
 from export.manifest import Manifest, PromptEntry
 from export.vectors import editor_input, read_text
 from export.verification import load_part
 from textedit_core.alignment import CropRule
-from textedit_core.compositor.network import CompositorFields
-from textedit_core.errors import UserError
 from textedit_core.pixels import PixelSpec
 
 if TYPE_CHECKING:
@@ -28,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class PartNetworks:
-    """The three verbs of `FaceNetworks` on loaded parts, which take one face at a time; batches are for the caller's convenience.
+    """The verbs of `FaceNetworks` on loaded parts, which take one face at a time; batches are for the caller's convenience.
 
     Args:
         runner: gives a part's loaded network by the part's name.
@@ -50,6 +48,10 @@ class PartNetworks:
     def decode(self, w_plus: Tensor) -> Tensor:
         """w_plus float32 [N,L,D] to images float32 [N,3,R,R]."""
         return _one_by_one(self._runner(DECODER), w_plus)
+
+    def composite(self, guides: Tensor) -> Tensor:
+        """Guides float32 [N,9,M,M] to fields float32 [N,8,M,M]."""
+        return _one_by_one(self._runner(COMPOSITOR), guides)
 
 
 class BundleNetworks:
@@ -97,11 +99,16 @@ class BundleNetworks:
     @property
     def has_compositor(self) -> bool:
         """As in `FaceNetworks`."""
-        return False
+        return self.guide_side > 0
 
-    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
+    @property
+    def guide_side(self) -> int:
         """As in `FaceNetworks`."""
-        raise UserError("this bundle has no compositor")
+        return next((part.input.shape[-1] for part in self._manifest.parts if part.part == COMPOSITOR), 0)
+
+    def composite(self, guides: Tensor) -> Tensor:
+        """As in `FaceNetworks`."""
+        return self._parts.composite(guides)
 
 
 @contextlib.contextmanager

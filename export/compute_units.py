@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from export.graphs import DECODER, ENCODER
+from export.graphs import COMPOSITOR, DECODER, ENCODER
 from textedit_core.errors import unknown_name
 
 # As `MLComputeUnits` of Core ML spells its cases.
@@ -23,10 +23,10 @@ def advise(part: str, precision: str) -> Advice:
     """The units for one network of a Core ML bundle.
 
     Args:
-        part: `encoder`, `decoder`, `text_editor` or `editors/ID`.
+        part: `encoder`, `decoder`, `text_editor`, `compositor` or `editors/ID`.
         precision: the precision that it was lowered with.
     """
-    if part not in (ENCODER, DECODER):
+    if part not in (ENCODER, DECODER, COMPOSITOR):
         return Advice("cpuOnly", "a few matrix products on one vector per level: little to gain for the way to another unit and back")
     if precision == "fp32":
         return Advice("cpuAndGPU", "the Neural Engine computes in fp16 only, and would be passed over")

@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from export import manifest
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR
+from export.graphs import COMPOSITOR, DECODER, ENCODER, TEXT_EDITOR
 from export.plan import Plan, part_of
 from export.vectors import vector_path
 
@@ -32,7 +32,9 @@ def describe(
         parts=parts,
         prompts=tuple(prompt_entry(checkpoint, prompt, backend) for prompt in networks.prompts),
         golden=golden,
-        provenance=provenance(checkpoint, bool(networks.vectors), backend),
+        provenance=provenance(checkpoint, bool(networks.vectors), plan.has_compositor, backend),
+        # Readers from before there was a compositor go on reading bundles that have none.
+        schema_version=manifest.SCHEMA_VERSION if plan.has_compositor else manifest.PASTING_VERSION,
     )
 
 
@@ -62,18 +64,18 @@ def prompt_entry(checkpoint: Checkpoint, prompt_id: str, backend: Backend) -> ma
     )
 
 
-def provenance(checkpoint: Checkpoint, with_text_editor: bool, backend: Backend) -> dict[str, Any]:
+def provenance(checkpoint: Checkpoint, with_text_editor: bool, with_compositor: bool, backend: Backend) -> dict[str, Any]:
     """Where the weights come from and which tools lowered them."""
     world = checkpoint.provenance.get("dataset", {}).get("world", {})
     return {
         "checkpoint_id": checkpoint.checkpoint_id,
         "training_data_licence": world.get("licence", "not stated by the checkpoint"),
-        "weights": shared_weights(checkpoint, with_text_editor),
+        "weights": shared_weights(checkpoint, with_text_editor, with_compositor),
         "tools": {name: version(name) for name in backend.tools},
     }
 
 
-def shared_weights(checkpoint: Checkpoint, with_text_editor: bool) -> dict[str, str]:
+def shared_weights(checkpoint: Checkpoint, with_text_editor: bool, with_compositor: bool) -> dict[str, str]:
     """The checkpoint's own hashes of the networks that prompts share."""
-    shared = (ENCODER, DECODER, TEXT_EDITOR) if with_text_editor else (ENCODER, DECODER)
+    shared = (ENCODER, DECODER, *[TEXT_EDITOR] * with_text_editor, *[COMPOSITOR] * with_compositor)
     return {name: checkpoint.files[f"{name}.safetensors"]["sha256"] for name in shared}

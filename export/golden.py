@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR
+from export.graphs import COMPOSITOR, DECODER, ENCODER, TEXT_EDITOR
 from export.manifest import GoldenCase, Manifest
 from export.parity import psnr_db
 from export.raw_tensors import read_tensor, write_tensor
@@ -17,11 +17,15 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from export.backends.backend import Runner
+    from export.samples import Samples
 
 INPUT = "golden/input.png"
 W_PLUS = "golden/w_plus.f32"
 W_PLUS_TEXT = "golden/w_plus_text.f32"
 IMAGE = "golden/image.f32"
+GUIDES = "golden/guides.f32"
+# What no other case answers with, and so is stored as it is.
+_OWN_INPUTS = {TEXT_EDITOR: W_PLUS_TEXT, COMPOSITOR: GUIDES}
 
 
 def output_path(part: str) -> str:
@@ -30,23 +34,23 @@ def output_path(part: str) -> str:
 
 
 def input_path(part: str) -> str:
-    """What a part is fed with: the photo, the encoder's golden output, or for the text-conditioned editor that with a text below it."""
-    return {ENCODER: INPUT, TEXT_EDITOR: W_PLUS_TEXT}.get(part, W_PLUS)
+    """What a part is fed with: the photo, the encoder's golden output, or what is stored for this part alone."""
+    return {ENCODER: INPUT, **_OWN_INPUTS}.get(part, W_PLUS)
 
 
-def input_value(part: str, image: Tensor, w_plus: Tensor, texts: Mapping[str, Tensor]) -> Tensor:
+def input_value(part: str, faces: Samples, w_plus: Tensor, texts: Mapping[str, Tensor]) -> Tensor:
     """The golden input of a part as its network takes it.
 
     Args:
         part: which network.
-        image: the golden face [1,3,S,S].
+        faces: the first is the golden face.
         w_plus: the lowered encoder's answer to it [1,L,D].
         texts: packed texts [R,D] by prompt; the text-conditioned editor takes the first.
     """
     from textedit_core.editor import with_text
 
-    if part == ENCODER:
-        return image
+    if part in (ENCODER, COMPOSITOR):
+        return faces.inputs(part)[0]
     return with_text(w_plus, next(iter(texts.values()))) if part == TEXT_EDITOR else w_plus
 
 
@@ -61,8 +65,8 @@ def write_case(root: Path, part: str, value: Tensor, run: Runner, floor_db: floa
         floor_db: PSNR in dB that a device must reach against the stored answer.
     """
     output = run(value)
-    if part == TEXT_EDITOR:
-        write_tensor(root / W_PLUS_TEXT, value)
+    if part in _OWN_INPUTS:
+        write_tensor(root / _OWN_INPUTS[part], value)
     write_tensor(root / output_path(part), output)
     return GoldenCase(part, input_path(part), output_path(part), tuple(output.shape), floor_db)
 

@@ -18,11 +18,14 @@ IMAGE = "image"
 W_PLUS = "w_plus"
 W_PLUS_TEXT = "w_plus_text"
 DELTA_W = "delta_w"
+GUIDES = "guides"
+FIELDS = "fields"
 
 ENCODER = "encoder"
 DECODER = "decoder"
 EDITORS = "editors"
 TEXT_EDITOR = "text_editor"
+COMPOSITOR = "compositor"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class TensorSpec:
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """One exported network: `part` is `encoder`, `decoder`, `text_editor` or `editors/ID`; batch size 1, static shapes."""
+    """One exported network: `part` is `encoder`, `decoder`, `text_editor`, `compositor` or `editors/ID`; batch size 1, static shapes."""
 
     part: str
     input: TensorSpec
@@ -58,8 +61,10 @@ def graph_spec(part: str, config: ModelConfig) -> GraphSpec:
     """Describes one part of a model.
 
     Raises:
-        ValueError: `part` is not `encoder`, `decoder`, `text_editor` or `editors/ID`.
+        ValueError: `part` is none of those that `GraphSpec` names.
     """
+    from textedit_core.compositor.network import PLANES
+
     pixel, decoder = config.pixel, config.decoder
     latent = (1, decoder.num_ws, decoder.w_dim)
     low, high = pixel.minimum, pixel.maximum
@@ -69,11 +74,15 @@ def graph_spec(part: str, config: ModelConfig) -> GraphSpec:
     if part == DECODER:
         side = decoder.img_resolution
         return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(IMAGE, (1, 3, side, side), minimum=low, maximum=high))
+    if part == COMPOSITOR:
+        guide = config.compositor.guide
+        guides = TensorSpec(GUIDES, (1, 9, guide, guide), minimum=low, maximum=high)
+        return GraphSpec(part, guides, TensorSpec(FIELDS, (1, PLANES, guide, guide)))
     if part == TEXT_EDITOR:
         return GraphSpec(part, TensorSpec(W_PLUS_TEXT, _packed_shape(config)), TensorSpec(DELTA_W, latent))
     if part.startswith(f"{EDITORS}/"):
         return GraphSpec(part, TensorSpec(W_PLUS, latent), TensorSpec(DELTA_W, latent))
-    raise ValueError(f"unknown part {part!r}; valid: {ENCODER}, {DECODER}, {TEXT_EDITOR}, {EDITORS}/ID")
+    raise ValueError(f"unknown part {part!r}; valid: {ENCODER}, {DECODER}, {TEXT_EDITOR}, {COMPOSITOR}, {EDITORS}/ID")
 
 
 def _packed_shape(config: ModelConfig) -> tuple[int, int, int]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -14,7 +14,8 @@ from export.canonical_json import canonical_json, load_json
 from export.graphs import GraphSpec, TensorSpec
 from textedit_core.errors import UserError, unknown_name
 
-SCHEMA_VERSION = 1
+# Version 2 knows the compositor; a bundle without one is of version 1, which has the edited face pasted.
+SCHEMA_VERSION, PASTING_VERSION = 2, 1
 MANIFEST_FILE = "bundle.json"
 SIGNATURE_FILE = "bundle.json.sig"
 SCHEMA_PATH = Path(__file__).with_name("bundle.schema.json")
@@ -130,7 +131,7 @@ class Manifest:
     provenance: dict[str, Any]
     files: tuple[FileEntry, ...] = ()
     signature: SignatureEntry | None = None
-    schema_version: int = field(default=SCHEMA_VERSION)
+    schema_version: int = PASTING_VERSION
 
     def part(self, name: str) -> PartEntry:
         """Returns the entry of one part.
@@ -207,9 +208,9 @@ def _check_version(values: dict[str, Any], source: str) -> None:
     version = values.get("schema_version")
     if isinstance(version, bool) or not isinstance(version, int):
         raise UserError(f"{source} has no integer schema_version")
-    if version != SCHEMA_VERSION:
+    if version not in (PASTING_VERSION, SCHEMA_VERSION):
         advice = "update this tool" if version > SCHEMA_VERSION else "export the bundle again"
-        raise UserError(f"{source} has schema_version {version}; this tool reads {SCHEMA_VERSION}: {advice}")
+        raise UserError(f"{source} has schema_version {version}; this tool reads {PASTING_VERSION} and {SCHEMA_VERSION}: {advice}")
 
 
 @lru_cache(maxsize=1)
@@ -256,6 +257,7 @@ def _manifest_from(values: dict[str, Any]) -> Manifest:
         provenance=values["provenance"],
         files=tuple(FileEntry(**entry) for entry in values["files"]),
         signature=None if signature is None else SignatureEntry(**signature),
+        schema_version=values["schema_version"],
     )
 
 

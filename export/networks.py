@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR, editor_part, example_input, graph_spec
+from export.graphs import COMPOSITOR, DECODER, ENCODER, TEXT_EDITOR, editor_part, example_input, graph_spec
 from export.progress import Progress
 from export.vectors import packed_texts
 
@@ -44,7 +44,9 @@ class Networks:
             return [self.modules[part](value) for value in inputs]
 
 
-def load(checkpoint: Checkpoint, prompts: tuple[str, ...], calibration_faces: int, parity_faces: int) -> Networks:
+def load(
+    checkpoint: Checkpoint, prompts: tuple[str, ...], calibration_faces: int, parity_faces: int, compositor: bool = False
+) -> Networks:
     """Loads the networks and feeds the sample faces through them in fp32; the decoder's styles are brought to a size that fp16 can hold.
 
     Args:
@@ -52,11 +54,12 @@ def load(checkpoint: Checkpoint, prompts: tuple[str, ...], calibration_faces: in
         prompts: the ids to serve.
         calibration_faces: faces that set the ranges of int8.
         parity_faces: held-out faces to measure on.
+        compositor: whether the compositor is among the networks.
 
     Raises:
         UserError: a network or the faces are missing or damaged.
     """
-    from export.samples import collect
+    from export.samples import collect, with_guides
     from textedit_core.decoder.layers import settle_styles
     from textedit_core.editor import PackedTextEditor
 
@@ -75,6 +78,10 @@ def load(checkpoint: Checkpoint, prompts: tuple[str, ...], calibration_faces: in
     heldout = collect(checkpoint, "heldout", parity_faces, encoder, usual, texts)
     # One unedited face, always the same, so that the decoder's bytes depend on no prompt.
     settle_styles(modules[DECODER], calibration.latents[0])
+    if compositor:
+        modules[COMPOSITOR] = checkpoint.load_compositor()
+        side = checkpoint.config.compositor.guide
+        calibration, heldout = (with_guides(samples, modules[DECODER], side) for samples in (calibration, heldout))
     return Networks(checkpoint, prompts, modules, calibration, heldout, vectors)
 
 

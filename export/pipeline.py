@@ -54,7 +54,9 @@ def export_bundles(request: ExportRequest, progress: Progress) -> list[tuple[Pat
     plans = plans_of(request, checkpoint)
     key = None if request.signing_key is None else load_private_key(request.signing_key)
     progress("all targets", "load", checkpoint.checkpoint_id)
-    networks = load(checkpoint, plans[0].prompts, request.calibration_faces, request.parity_faces)
+    networks = load(
+        checkpoint, plans[0].prompts, request.calibration_faces, request.parity_faces, plans[0].has_compositor
+    )
     folded = fold_all(networks, progress)
     made = []
     for plan in plans:
@@ -192,6 +194,6 @@ def _golden_cases(root: Path, plan: Plan, networks: Networks, parts: Sequence[Ma
     w_plus = next(made.run for made in parts if made.entry.part == ENCODER)(image)
     cases = []
     for made in parts:
-        value = golden.input_value(made.entry.part, image, w_plus, networks.vectors)
+        value = golden.input_value(made.entry.part, networks.heldout, w_plus, networks.vectors)
         cases.append(golden.write_case(root, made.entry.part, value, made.run, plan.kind.floor_db))
     return tuple(cases)

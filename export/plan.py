@@ -13,7 +13,7 @@ from export.backends.backend import Backend, Precision
 from export.bundle import BUNDLE_SUFFIX
 from export.bundle_files import require_room
 from export.compute_units import require_units
-from export.graphs import DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, graph_spec
+from export.graphs import COMPOSITOR, DECODER, ENCODER, TEXT_EDITOR, GraphSpec, editor_part, graph_spec
 from export.raw_tensors import BYTES_PER_NUMBER
 from textedit_core.errors import UsageError, UserError
 from textedit_core.names import require_model_name, require_prompt_id
@@ -46,6 +46,7 @@ class ExportRequest:
         batch_sizes: how many faces each network takes at once, ascending from 1; more than that one for Core ML packages only.
         parity_faces: held-out faces that each artifact is measured on.
         calibration_faces: faces that set the ranges of int8.
+        compositor: whether a checkpoint's compositor is exported; without it apps paste the edited face.
         backends: those to choose from.
     """
 
@@ -61,6 +62,7 @@ class ExportRequest:
     batch_sizes: tuple[int, ...] = (1,)
     parity_faces: int = PARITY_FACES
     calibration_faces: int = CALIBRATION_FACES
+    compositor: bool = True
     backends: tuple[Backend, ...] = BACKENDS
 
 
@@ -88,6 +90,11 @@ class Plan:
     estimates: dict[str, int] = field(default_factory=dict)
     compute_units: str | None = None
     batch_sizes: tuple[int, ...] = (1,)
+
+    @property
+    def has_compositor(self) -> bool:
+        """Whether the compositor is among the networks."""
+        return any(spec.part == COMPOSITOR for spec in self.parts)
 
     @property
     def kind(self) -> Precision:
@@ -120,7 +127,8 @@ def plans_of(request: ExportRequest, checkpoint: Checkpoint) -> list[Plan]:
     backends = chosen_backends(request)
     prompts = chosen_prompts(checkpoint, request.prompts)
     editors = dict.fromkeys(part_of(checkpoint, prompt) for prompt in prompts)
-    parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *editors, DECODER))
+    composed = (COMPOSITOR,) if request.compositor and checkpoint.has_compositor else ()
+    parts = tuple(graph_spec(part, checkpoint.config) for part in (ENCODER, *editors, DECODER, *composed))
     plans = [_plan(request, checkpoint, backend, prompts, parts) for backend in backends]
     for plan in plans:
         require_room(*plan.expected_size(sum(checkpoint.prompt(prompt).conditioned for prompt in prompts)), plan.path.name)

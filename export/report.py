@@ -15,6 +15,7 @@ from export.manifest import Manifest, ParityEntry, PartEntry, PromptEntry
 from export.report_costs import cost_section, counts_cell, size_cell
 from export.report_proofs import proof_section
 from export.report_style import STYLE
+from textedit_core.face_editor import FaceEditor
 from textedit_core.html_page import html_page, inline_picture
 from textedit_core.latents import apply_edit
 
@@ -67,12 +68,17 @@ class _Face:
         self.w_plus = networks.encode(image)
         self.photo = self._picture(image, "photo")
         self.reconstruction = self._picture(networks.decode(self.w_plus), "reconstruction")
+        # With a compositor an edit is drawn on the photo, as apps show it.
+        self.session = FaceEditor(networks).photo(networks.pixels.to_image(image)) if networks.has_compositor else None
 
     def edited(self, prompt: PromptEntry, strengths: Sequence[float]) -> str:
         """The face at each strength, as HTML."""
+        labels = [f"strength {strength:g}" for strength in strengths]
+        if self.session is not None:
+            drawn = [self.session.edit({prompt.id: strength}) for strength in strengths]
+            return "".join(inline_picture(image, label) for image, label in zip(drawn, labels, strict=True))
         delta_w = self.networks.delta(prompt.id, self.w_plus)
         images = [self.networks.decode(apply_edit(self.w_plus, delta_w, strength)) for strength in strengths]
-        labels = [f"strength {strength:g}" for strength in strengths]
         return "".join(self._picture(image, label) for image, label in zip(images, labels, strict=True))
 
     def _picture(self, image: Tensor, label: str) -> str:

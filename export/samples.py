@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from export.graphs import DECODER, EDITORS, ENCODER, TEXT_EDITOR
+from export.graphs import COMPOSITOR, DECODER, EDITORS, ENCODER, TEXT_EDITOR
 from textedit_core.errors import UserError
 from textedit_core.latents import apply_edit
 
@@ -31,6 +31,7 @@ class Samples:
         latents: what the fp32 encoder makes of them, w_plus [1,L,D]; editors take these.
         edited: `latents` moved by each edit in turn; the decoder takes these and `latents`.
         with_text: `latents` with each text vector in turn, [1,L+R,D]; the text-conditioned editor takes these.
+        guides: [1,9,M,M], each face with its decodes before and after its edit; the compositor takes these.
     """
 
     paths: tuple[Path, ...]
@@ -38,6 +39,7 @@ class Samples:
     latents: tuple[Tensor, ...]
     edited: tuple[Tensor, ...]
     with_text: tuple[Tensor, ...] = ()
+    guides: tuple[Tensor, ...] = ()
 
     def inputs(self, part: str) -> tuple[Tensor, ...]:
         """The inputs of one part.
@@ -51,6 +53,7 @@ class Samples:
             EDITORS: self.latents,
             TEXT_EDITOR: self.with_text,
             DECODER: (*self.latents, *self.edited),
+            COMPOSITOR: self.guides,
         }
         if kind not in of_kind:
             raise ValueError(f"unknown part {part!r}")
@@ -86,6 +89,18 @@ def collect(
         latents = tuple(encoder(image) for image in images)
         edited = tuple(_edited(w_plus, *edits[i % len(edits)]) for i, w_plus in enumerate(latents) if edits)
     return Samples(chosen, images, latents, edited, _paired(latents, texts))
+
+
+def with_guides(samples: Samples, decoder: nn.Module, side: int) -> Samples:
+    """The samples with what the compositor looks at, decoded by the fp32 decoder; `side` is that of the guides in pixels."""
+    import torch
+
+    from textedit_core.compositor import guides_of
+
+    with torch.no_grad():
+        edits = zip(samples.images, samples.latents, samples.edited, strict=True)
+        guides = tuple(guides_of(image, decoder(before), decoder(after), side) for image, before, after in edits)
+    return replace(samples, guides=guides)
 
 
 def _edited(w_plus: Tensor, editor: Callable[[Tensor], Tensor], strength: float) -> Tensor:

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from textedit_core.alignment import crop_face
+from textedit_core.compositor import guides_of
 from textedit_core.compositor.composition import compose, overlay
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
@@ -123,8 +124,9 @@ class EditSession:
         networks = self._networks
         if self._before is None:
             self._before = networks.decode(self._w_plus)
-        fields = networks.composite(networks.pixels.to_tensor(self.crop), self._before, networks.decode(w_plus))
-        return compose(self.photo, overlay(fields, self.crop, networks.pixels), self.transform)
+        after = networks.decode(w_plus)
+        guides = guides_of(networks.pixels.to_tensor(self.crop), self._before, after, networks.guide_side)
+        return compose(self.photo, overlay(networks.composite(guides), after, self.crop), self.transform)
 
     def _delta(self, prompt_id: str) -> Tensor:
         if prompt_id not in self._deltas:

@@ -9,7 +9,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from textedit_core.alignment import CropRule
-    from textedit_core.compositor.network import CompositorFields
     from textedit_core.pixels import PixelSpec
 
 
@@ -99,6 +98,11 @@ class FaceNetworks(Protocol):
         """Whether edits are drawn on the photo itself; otherwise the edited face is pasted into it."""
         ...
 
-    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
-        """What an edit does to aligned faces [N,3,S,S], from their decodes [N,3,R,R] before and after it; see `CompositorFields`."""
+    @property
+    def guide_side(self) -> int:
+        """Side in pixels of what the compositor looks at; 0 without one."""
+        ...
+
+    def composite(self, guides: Tensor) -> Tensor:
+        """What an edit does to aligned faces, [N,8,M,M], from guides [N,9,M,M]; see `compositor.Compositor` and `guides_of`."""
         ...

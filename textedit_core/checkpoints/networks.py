@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from textedit_core.checkpoints.store import Checkpoint
-from textedit_core.compositor import Compositor, CompositorFields
+from textedit_core.compositor import Compositor
 from textedit_core.config import Prompt
 
 FP32 = "fp32"
@@ -63,10 +63,15 @@ class CheckpointNetworks:
         """As in `FaceNetworks`."""
         return self._checkpoint.has_compositor
 
-    @torch.inference_mode()
-    def composite(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
+    @property
+    def guide_side(self) -> int:
         """As in `FaceNetworks`."""
-        return self._compositor(photo, before, after)
+        return self._checkpoint.config.compositor.guide if self.has_compositor else 0
+
+    @torch.inference_mode()
+    def composite(self, guides: Tensor) -> Tensor:
+        """As in `FaceNetworks`."""
+        return _batched(self._compositor, guides)
 
     @functools.cached_property
     def _compositor(self) -> Compositor:

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from textedit_core.compositor.config import CompositorConfig
-from textedit_core.compositor.network import Compositor, CompositorFields
+from textedit_core.compositor.network import Compositor, guides_of
 
-__all__ = ["Compositor", "CompositorConfig", "CompositorFields"]
+__all__ = ["Compositor", "CompositorConfig", "guides_of"]

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+from torch import Tensor
 
 from textedit_core.alignment import CropTransform
-from textedit_core.compositor.network import CompositorFields
+from textedit_core.compositor.network import DETAIL, FLOW, FLOW_UNIT, MASK, PAINT, SHARE
 from textedit_core.pasting import covered_box
-from textedit_core.pixels import PixelSpec
 
 Plane = NDArray[np.float32]
 # ITU-R BT.601, on sRGB-encoded values.
@@ -28,36 +28,42 @@ _BAND_PIXELS = 1 << 17
 
 @dataclass(frozen=True)
 class Overlay:
-    """What one edit does to one photo, in its crop; side 1 is the crop's.
+    """What one edit does to one photo, in its crop.
 
     Attributes:
-        flow: [F,F,2] float32, x right and y down in fractions of the crop's side, from the edited picture's place to the photo's.
-        mask: [M,M] float32, 0 the photo to 1 the content.
-        content: [R,R,3] float32, 0 to 255.
-        detail: [M,M] float32, share of the photo's fine luminance on the content.
+        flow: [M,M,2] float32, x right and y down in fractions of the crop's side, from the edited picture's place to the photo's.
+        mask: [M,M] float32, 0 the photo to 1 what is painted.
+        detail: [M,M] float32, share of the photo's fine luminance on the paint.
+        share: [M,M] float32, share of the decode in the paint.
+        paint: [M,M,3] float32, -1 to 1, the rest of the paint.
+        after: [R,R,3] float32, -1 to 1, the decode after the edit.
         low: [M,M] float32, 0 to 255: the luminance of the photo's crop, of which what is finer counts as fine.
     """
 
     flow: Plane
     mask: Plane
-    content: Plane
     detail: Plane
+    share: Plane
+    paint: Plane
+    after: Plane
     low: Plane
 
 
-def overlay(fields: CompositorFields, crop: Image.Image, pixels: PixelSpec) -> Overlay:
-    """Brings the fields of one crop (N = 1) into the form that `compose` reads.
+def overlay(fields: Tensor, after: Tensor, crop: Image.Image) -> Overlay:
+    """Brings the compositor's answer for one crop into the form that `compose` reads.
 
     Args:
-        fields: as the compositor gave them.
-        crop: the RGB crop that it looked at, a multiple of the mask's side.
-        pixels: the range of the content.
+        fields: float [1,8,M,M], as the compositor gave them.
+        after: float [1,3,R,R], the decode after the edit.
+        crop: the RGB crop that the compositor looked at; its side is a multiple of M.
     """
-    flow, mask, content, detail = (each[0].float().cpu().numpy().transpose(1, 2, 0) for each in fields)
-    scale = 255.0 / (pixels.maximum - pixels.minimum)
-    painted = np.clip((content - pixels.minimum) * scale, 0.0, 255.0)
+    planes = fields[0].float().cpu().numpy()
+    decode = np.ascontiguousarray(after[0].float().clamp(-1.0, 1.0).cpu().numpy().transpose(1, 2, 0))
+    flow = np.ascontiguousarray(planes[FLOW].transpose(1, 2, 0)) * np.float32(FLOW_UNIT)
+    paint = np.ascontiguousarray(planes[PAINT].transpose(1, 2, 0))
+    mask, detail, share = (planes[each][0] for each in (MASK, DETAIL, SHARE))
     low = lowered(np.asarray(crop, np.float32) @ LUMA, len(mask))
-    return Overlay(np.ascontiguousarray(flow), mask[..., 0], np.ascontiguousarray(painted), detail[..., 0], low)
+    return Overlay(flow, mask, detail, share, paint, decode, low)
 
 
 def lowered(luma: Plane, side: int) -> Plane:
@@ -105,10 +111,11 @@ def _compose_band(
     places, units, flow, mask = places[changed], units[changed], flow[changed], mask[changed]
     values = cubic(source, places + flow @ transform.matrix[:, :2].T)
     painted = mask > 0.0
-    units, flow, share, photo = units[painted], flow[painted], mask[painted][:, None], values[painted]
+    units, flow, cover, photo = units[painted], flow[painted], mask[painted][:, None], values[painted]
     fine = photo @ LUMA - bilinear(drawn.low, units + flow)
-    paint = bilinear(drawn.content, units) + (bilinear(drawn.detail, units) * fine)[:, None]
-    values[painted] = photo + share * (paint - photo)
+    content = bilinear(drawn.after, units) * bilinear(drawn.share, units)[:, None] + bilinear(drawn.paint, units)
+    paint = (np.clip(content, -1.0, 1.0) + 1.0) * 127.5 + (bilinear(drawn.detail, units) * fine)[:, None]
+    values[painted] = photo + cover * (paint - photo)
     result[places[:, 1], places[:, 0]] = np.floor(values + 0.5).clip(0.0, 255.0).astype(np.uint8)
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class CompositorConfig:
-    """(photo crop, decode before, decode after) -> fields of `guide` / 2 px for the motion and of `guide` px for the mask.
+    """Photo crop and decodes before and after an edit -> what the edit does to the photo, in planes of `guide` px.
 
     Attributes:
         photo: side in pixels of the photo crop, that of the encoder's photos; a multiple of `guide`.

@@ -7,8 +7,6 @@ any size.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -25,26 +23,33 @@ _MASK_FLOOR, _FLOW_FLOOR = 0.04, 0.0005
 _RIM = 0.1
 
 
-class CompositorFields(NamedTuple):
-    """What the compositor says of N crops, all float; F is half the guides' side, M the guides', R the decodes'.
+# Planes of the compositor's answer; FLOW_UNIT is what the numbers of the motion mean, in fractions of the crop's side.
+FLOW, MASK, DETAIL, SHARE, PAINT = slice(0, 2), slice(2, 3), slice(3, 4), slice(4, 5), slice(5, 8)
+PLANES = 8
+FLOW_UNIT = 0.1
 
-    Attributes:
-        flow: [N,2,F,F], x right and y down in fractions of the crop's side: the edited picture at p shows the photo at p + flow.
-        mask: [N,1,M,M], 0 the photo to 1 the content.
-        content: [N,3,R,R] in [-1,1].
-        detail: [N,1,M,M], 0 to 2: how much of the photo's fine luminance lies on the content.
+
+def guides_of(photo: Tensor, before: Tensor, after: Tensor, side: int) -> Tensor:
+    """What the compositor looks at: float [N,9,M,M] of a photo's crop and of the decodes before and after the edit.
+
+    Args:
+        photo: float [N,3,S,S] in [-1,1], S a multiple of `side`.
+        before, after: float [N,3,R,R], R a multiple of `side`; clamped to [-1,1].
+        side: M, in pixels.
     """
-
-    flow: Tensor
-    mask: Tensor
-    content: Tensor
-    detail: Tensor
+    pictures = (each.clamp(-1.0, 1.0) for each in (photo, before, after))
+    return torch.cat([F.avg_pool2d(each, each.shape[-1] // side) for each in pictures], 1)
 
 
 class Compositor(nn.Module):
-    """(photo [N,3,S,S], before [N,3,R,R], after [N,3,R,R]), float in [-1,1], RGB -> `CompositorFields`.
+    """guides float [N,9,M,M], see `guides_of` -> fields float [N,8,M,M]: what the edit does to the photo's crop, in planes.
 
-    S and R are the config's, or smaller multiples of its guides' side. Where the decodes before and after are the same, flow and mask are exactly 0, and so they are at the rim of the crop.
+    * `FLOW`: x right and y down in units of `FLOW_UNIT`: the edited picture at p shows the photo at p + flow.
+    * `MASK`: 0 the photo to 1 what is painted.
+    * `DETAIL`: 0 to 2, how much of the photo's fine luminance lies on the paint.
+    * `SHARE` and `PAINT`: what is painted is the decode after the edit times the share (0 to 1), plus the paint (-1 to 1), clamped.
+
+    Where the decodes before and after are the same, flow and mask are exactly 0, and so they are at the rim of the crop.
     """
 
     rim: Tensor
@@ -54,9 +59,7 @@ class Compositor(nn.Module):
         self.config = config
         widths = config.widths
         self.stem = nn.Sequential(_conv(36, widths[0]), _Residual(widths[0]))
-        self.downs = nn.ModuleList(
-            nn.Sequential(_conv(i, o, 2), _Residual(o)) for i, o in zip(widths[:-1], widths[1:], strict=True)
-        )
+        self.downs = nn.ModuleList(nn.Sequential(_conv(i, o, 2), _Residual(o)) for i, o in zip(widths[:-1], widths[1:], strict=True))
         self.middle = _Residual(widths[-1])
         self.ups = nn.ModuleList(nn.Conv2d(i, o, 1) for i, o in zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.joins = nn.ModuleList(_conv(width, width) for width in widths[-2::-1])
@@ -69,25 +72,21 @@ class Compositor(nn.Module):
             self.out.bias[2:6], self.out.bias[10:14] = -2.0, 2.0
         self.register_buffer("rim", _rim(config.guide // 2), persistent=False)
 
-    def forward(self, photo: Tensor, before: Tensor, after: Tensor) -> CompositorFields:
-        guide, after = self.config.guide, after.clamp(-1.0, 1.0)
-        looked_at = [_shrunk(each, each.shape[-1] // guide) for each in (photo, before.clamp(-1.0, 1.0), after)]
-        skips = [self.stem(F.pixel_unshuffle(torch.cat(looked_at, 1), 2))]
+    def forward(self, guides: Tensor) -> Tensor:
+        skips = [self.stem(F.pixel_unshuffle(guides, 2))]
         for down in self.downs:
             skips.append(down(skips[-1]))
         x = self.middle(skips.pop())
         for up, join in zip(self.ups, self.joins, strict=True):
             x = join(_enlarged(up(x), 2) + skips.pop())
         x = self.out(x)
-        gate = self._gate(looked_at[2] - looked_at[1])
+        gate = self._gate(guides[:, 6:] - guides[:, 3:6])
         limit = self.config.max_flow
-        flow = limit * _dead(torch.tanh(x[:, :2] * (0.1 / limit)), _FLOW_FLOOR / limit) * gate
+        flow = (limit / FLOW_UNIT) * _dead(torch.tanh(x[:, :2] * (0.1 / limit)), _FLOW_FLOOR / limit) * gate
         planes = F.pixel_shuffle(x[:, 2:], 2)
         mask = ((torch.sigmoid(planes[:, :1]) - _MASK_FLOOR) / (1.0 - 2.0 * _MASK_FLOOR)).clamp(0.0, 1.0) * _enlarged(gate, 2)
-        share, paint = torch.sigmoid(planes[:, 2:3]), torch.tanh(planes[:, 3:])
-        factor = after.shape[-1] // guide
-        content = (after * _enlarged(share, factor) + _enlarged(paint, factor)).clamp(-1.0, 1.0)
-        return CompositorFields(flow, mask, content, 2.0 * torch.sigmoid(planes[:, 1:2]))
+        shares = torch.sigmoid(planes[:, 1:3])
+        return torch.cat([_enlarged(flow, 2), mask, 2.0 * shares[:, :1], shares[:, 1:], torch.tanh(planes[:, 3:])], 1)
 
     def _gate(self, change: Tensor) -> Tensor:
         """[N,1,F,F], 0 to 1, where something may change; from the decodes alone, so that no change gives none."""
@@ -110,10 +109,6 @@ class _Residual(nn.Module):
 
 def _conv(inside: int, outside: int, stride: int = 1) -> nn.Sequential:
     return nn.Sequential(nn.Conv2d(inside, outside, 3, stride, 1, bias=False), nn.BatchNorm2d(outside), nn.ReLU())
-
-
-def _shrunk(image: Tensor, factor: int) -> Tensor:
-    return F.avg_pool2d(image, factor) if factor > 1 else image
 
 
 def _enlarged(x: Tensor, factor: int) -> Tensor:

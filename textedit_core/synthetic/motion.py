@@ -21,7 +21,9 @@ from textedit_core.synthetic.wardrobe import Wardrobe
 _TOLERANCE = 0.004
 
 # The vertex program of photos, with the same vertex in the other drawing beside it.
-MOTION_VERTEX = shaders.HEADER + """
+MOTION_VERTEX = (
+    shaders.HEADER
+    + """
 invariant gl_Position;
 in vec3 in_position; in vec3 in_normal; in vec2 in_uv; in vec3 in_other; in vec3 in_other_normal;
 uniform mat4 model; uniform mat4 view_projection; uniform vec3 collar;
@@ -39,6 +41,7 @@ void main() {
   gl_Position = view_projection * (model * vec4(dressed(in_position, in_normal, collar), 1.0));
 }
 """
+)
 
 MOTION_FRAGMENT = (
     shaders.HEADER

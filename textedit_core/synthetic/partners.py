@@ -197,9 +197,7 @@ def _npy(array: NDArray[Any]) -> bytes:
     return stream.getvalue()
 
 
-def render_partners(
-    assets: Path, out: Path, people: int, *, resolution: int = 256, workers: int | None = None, seed: int = 0
-) -> None:
+def render_partners(assets: Path, out: Path, people: int, *, resolution: int = 256, workers: int | None = None, seed: int = 0) -> None:
     """Renders `people` persons with their partners into `out`; complete shards are kept.
 
     Args:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from textedit_core.alignment import crop_face
 from textedit_core.checkpoints.store import COMPOSITOR, Checkpoint, write_part
-from textedit_core.compositor import Compositor
+from textedit_core.compositor import Compositor, guides_of
 from textedit_core.hashing import sha256_of
 from textedit_core.photo_pairs import PhotoPair, read_pairs
 from textedit_core.photos import open_photo
@@ -56,7 +56,14 @@ class CompositorStage(Stage):
     def __init__(
         self, recipe: CompositorTraining, weights: CompositorWeights, data: Any, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
     ) -> None:
-        self.recipe, self.weights, self.data, self.batch_size, self.team, self.checkpoint = recipe, weights, data, batch_size, team, checkpoint
+        self.recipe, self.weights, self.data, self.batch_size, self.team, self.checkpoint = (
+            recipe,
+            weights,
+            data,
+            batch_size,
+            team,
+            checkpoint,
+        )
         self.compositor = Compositor(checkpoint.config.compositor).to(team.device, memory_format=torch.channels_last)
         self.players = [Player("compositor", self.compositor, self._losses)]
         self.trained_on, self.kept_apart = _split(read_pairs(Path(recipe.pairs)) if recipe.pairs else [])
@@ -95,13 +102,16 @@ class CompositorStage(Stage):
         whole = torch.rand(1, generator=generator).item() < self.recipe.whole_share
         cell = 1 if whole else config.photo // config.guide
         examples = self._examples(generator, self.batch_size // self.team.size, cell)
-        fields = self.compositor(*(_last(each) for each in (examples.photo, examples.before, examples.after)))
-        return objective(fields, examples, self.weights)
+        return objective(self.compositor(self._guides(examples)), examples, self.weights)
+
+    def _guides(self, examples: Examples) -> Tensor:
+        guides = guides_of(examples.photo, examples.before, examples.after, self.checkpoint.config.compositor.guide)
+        return guides.contiguous(memory_format=torch.channels_last)
 
     def samples(self, averaged: dict[str, nn.Module]) -> Tensor | None:
         """Columns of eight examples: photo, right answer, decodes before and after, edited."""
         examples = self._examples(torch.Generator().manual_seed(1), 8, 1)
-        edited = drawn(examples.photo, averaged["compositor"](examples.photo, examples.before, examples.after))
+        edited = drawn(examples.photo, examples.after, averaged["compositor"](self._guides(examples)))
         return torch.cat([examples.photo, examples.target, examples.before, examples.after, edited])
 
     def finish(self, averaged: dict[str, nn.Module]) -> None:
@@ -121,10 +131,6 @@ def _levels(images: Tensor) -> np.ndarray:
     return ((images + 1.0) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).numpy()
 
 
-def _last(picture: Tensor) -> Tensor:
-    return picture.contiguous(memory_format=torch.channels_last)
-
-
 def _build(run: StageRun) -> CompositorStage:
     return CompositorStage(run.recipes["compositor"], run.recipes["weights"], run.data, run.batch_size, run.checkpoint, run.team)
 
@@ -137,7 +143,7 @@ def _adds(stage: CompositorStage) -> Additions:
 STAGE = StageSpec(
     name=COMPOSITOR,
     trains="compositor: edits drawn on the photo itself",
-    pace=LoopConfig(images=120_000, learning_rate=1e-3, matrix_rate=8e-3, warmup_images=800, bfloat16=False),
+    pace=LoopConfig(images=120_000, learning_rate=1.5e-3, warmup_images=800, bfloat16=False),
     build=_build,
     recipes={"compositor": CompositorTraining(), "weights": CompositorWeights()},
     data=("partners", "photos"),

@@ -16,8 +16,8 @@ from textedit_core.config import ModelConfig, preset
 from textedit_core.errors import UsageError, UserError
 from textedit_core.file_lock import sole_writer
 from textedit_core.prompts import Prompt
-from textedit_core.training.data import FaceDataset
 from textedit_core.training.compositor.partners import PartnerFolder, partner_folder
+from textedit_core.training.data import FaceDataset
 from textedit_core.training.distributed import Team, open_team
 from textedit_core.training.encoded_faces import StoredLatents, open_latents
 from textedit_core.training.loop import run
@@ -26,6 +26,8 @@ from textedit_core.training.photos import PhotoFolder
 from textedit_core.training.stage_spec import Recipes, StageRun, StageSpec
 from textedit_core.training.stages import STAGES
 
+# What a stage learns from.
+TrainingData = FaceDataset | PhotoFolder | StoredLatents | PartnerFolder
 # What may differ when a run is resumed: where it runs, and what it writes on the way.
 _FREE_PACE = ("device", "save_seconds", "sample_images", "log_steps")
 MIN_IMAGES = 8
@@ -127,7 +129,7 @@ def record(request: TrainRequest, outcome: Outcome, order: Sequence[str] = ()) -
     return written
 
 
-def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder | StoredLatents | PartnerFolder:
+def open_images(request: TrainRequest, model: ModelConfig, split: str) -> TrainingData:
     """Opens one split of the request's data at the size that its stage looks at, or the checkpoint's latents in its place.
 
     Raises:
@@ -182,7 +184,7 @@ def _model(request: TrainRequest) -> ModelConfig:
     return preset(request.preset)
 
 
-def _fitted(spec: StageSpec, model: ModelConfig, data: FaceDataset | PhotoFolder | StoredLatents | PartnerFolder, directory: Path) -> ModelConfig:
+def _fitted(spec: StageSpec, model: ModelConfig, data: TrainingData, directory: Path) -> ModelConfig:
     """The preset with a mapping that takes the data's scene code; a stage that reads no scene codes keeps what the checkpoint has."""
     if spec.data != ("rendered",) and (directory / INDEX_NAME).is_file():
         return dataclasses.replace(model, mapping=open_checkpoint(directory).config.mapping)

@@ -13,7 +13,8 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
+from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.compositor.network import FLOW, FLOW_UNIT, PLANES
 from textedit_core.errors import UsageError, UserError
 from textedit_core.face_editor import FaceEditor
 from textedit_core.photo_pairs import CHANGED, LANDMARKS_NAME, REST, read_pairs
@@ -153,14 +154,18 @@ def _examples(side: int = 32) -> Examples:
     return Examples(photo, target, photo, target, flow, ones, torch.zeros(1, 1, 1, 1), torch.zeros(1, 1, 1, 1))
 
 
-def test_the_right_fields_cost_least() -> None:
-    from textedit_core.compositor import CompositorFields
+def _fields(flow: torch.Tensor) -> torch.Tensor:
+    """Fields that move the photo and paint nothing."""
+    planes = torch.zeros(1, PLANES, *flow.shape[2:])
+    planes[:, FLOW] = flow / FLOW_UNIT
+    return planes
 
+
+def test_the_right_fields_cost_least() -> None:
     examples = _examples()
-    still = CompositorFields(torch.zeros(1, 2, 16, 16), torch.zeros(1, 1, 32, 32), examples.photo, torch.zeros(1, 1, 32, 32))
-    right = still._replace(flow=torch.nn.functional.avg_pool2d(examples.flow, 2))
+    still, right = _fields(torch.zeros_like(examples.flow)), _fields(examples.flow)
     inside = (slice(None), slice(None), slice(None), slice(4, -4))
-    assert (drawn(examples.photo, right) - examples.target)[inside].abs().max() < 1e-4
+    assert (drawn(examples.photo, examples.after, right) - examples.target)[inside].abs().max() < 1e-4
     costs = [float(objective(fields, examples, CompositorWeights())["loss"]) for fields in (still, right)]
     assert costs[1] < 0.5 * costs[0]
 
@@ -168,12 +173,8 @@ def test_the_right_fields_cost_least() -> None:
 def test_placing_turns_the_motion_with_the_picture() -> None:
     # Wherever an example is placed, its motion still carries the photo onto the target.
     examples = placed(_examples(64), torch.Generator().manual_seed(2))
-    from textedit_core.compositor import CompositorFields
-
-    size = (1, 1, 64, 64)
-    fields = CompositorFields(examples.flow, torch.zeros(size), examples.photo, torch.zeros(size))
     middle = (slice(None), slice(None), slice(20, 44), slice(20, 44))
-    error = (drawn(examples.photo, fields) - examples.target)[middle].abs().mean()
+    error = (drawn(examples.photo, examples.after, _fields(examples.flow)) - examples.target)[middle].abs().mean()
     nothing = (examples.photo - examples.target)[middle].abs().mean()
     # Both pictures were resampled, which costs a little.
     assert error < 0.25 * nothing

@@ -49,7 +49,9 @@ class Partners:
             if len(people) < limit:
                 people += self._prepared(path, guides, cache)
         people = people[: len(people) // 2 * 2]
-        self.pictures, self.flow, self.visible, self.figure, self.decodes, self.edits = (np.stack(each) for each in zip(*people, strict=True))
+        self.pictures, self.flow, self.visible, self.figure, self.decodes, self.edits = (
+            np.stack(each) for each in zip(*people, strict=True)
+        )
         self._editors = [name for name in _SAME_NAME if name in guides.editors]
 
     def __len__(self) -> int:
@@ -99,7 +101,9 @@ class Partners:
         )
         return self._on_backdrops(examples, person, start, end, generator)
 
-    def _guides(self, person: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], kind: NDArray[np.float32]) -> Sequence[NDArray[np.uint8]]:
+    def _guides(
+        self, person: NDArray[np.int64], start: NDArray[np.int64], end: NDArray[np.int64], kind: NDArray[np.float32]
+    ) -> Sequence[NDArray[np.uint8]]:
         # People of a couple change alike.
         whose = np.where((kind >= _OWN) & (kind < _OWN + _OTHERS), person ^ 1, person)
         before, after = self.decodes[whose, start].copy(), self.decodes[whose, end].copy()
@@ -169,4 +173,3 @@ def _read(sample: dict[str, bytes]) -> tuple[NDArray[np.uint8], ...]:
 
 def _whole(limit: int, count: int, generator: torch.Generator) -> NDArray[np.int64]:
     return torch.randint(limit, (count,), generator=generator).numpy()
-

@@ -6,10 +6,12 @@ photograph follows from the photograph where its backdrop is plain. And a decode
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -53,7 +55,7 @@ class PhotoPairs:
     def __init__(self, pairs: Sequence[PhotoPair], guides: Guides, size: int, rule: CropRule, cache: Path) -> None:
         views = [(pair, view) for pair in pairs for view in range(_VIEWS)]
         made = [
-            _kept(cache, f"pair-{pair.name}-{view}", lambda p=pair, v=view: _pair_view(p, v, guides, size, rule))
+            _kept(cache, f"pair-{pair.name}-{view}", functools.partial(_pair_view, pair, view, guides, size, rule))
             for pair, view in track(views, "reading pairs", console=Console(stderr=True))
         ]
         self.photo, self.target, self.before, self.after, self.flow, self.seen = (
@@ -65,11 +67,18 @@ class PhotoPairs:
         rows = torch.randint(len(self.photo), (count,), generator=generator).numpy()
         guide = torch.randint(self.after.shape[1], (count,), generator=generator).numpy()
         return _real(
-            self.photo[rows], self.target[rows], self.before[rows], self.after[rows, guide], self.flow[rows], self.seen[rows], np.zeros(count), cell
+            self.photo[rows],
+            self.target[rows],
+            self.before[rows],
+            self.after[rows, guide],
+            self.flow[rows],
+            self.seen[rows],
+            np.zeros(count),
+            cell,
         )
 
 
-def _pair_view(pair: PhotoPair, view: int, guides: Guides, size: int, rule: CropRule) -> dict[str, NDArray[np.generic]]:
+def _pair_view(pair: PhotoPair, view: int, guides: Guides, size: int, rule: CropRule) -> dict[str, NDArray[Any]]:
     rng = _rng(pair.name, view)
     rest, changed = open_photo(pair.rest).image, open_photo(pair.changed).image
     transform = jittered(crop_face(rest, pair.landmarks, size, rule)[1], rng)
@@ -112,7 +121,10 @@ def motion_between(earlier: Pictures, later: Pictures) -> tuple[NDArray[np.float
     from skimage.registration import optical_flow_ilk
 
     side = len(earlier)
-    tones = [ndimage.gaussian_filter(picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32), 1.0) for picture in (earlier, later)]
+    tones = [
+        ndimage.gaussian_filter(picture.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32), 1.0)
+        for picture in (earlier, later)
+    ]
     down, across = (ndimage.gaussian_filter(plane, 3.0) for plane in optical_flow_ilk(tones[1], tones[0], radius=9))
     lines, columns = np.mgrid[:side, :side]
     moved = ndimage.map_coordinates(tones[0], [lines + down, columns + across], order=1, mode="nearest")
@@ -134,7 +146,11 @@ class PlainPhotos:
     def __init__(self, pictures: Pictures, guides: Guides, cache: Path, drawings: bool = True) -> None:
         self._prompts = list(guides.editors)
         made = [
-            _kept(cache, f"photo-{hashlib.sha256(picture.tobytes()).hexdigest()[:16]}", lambda p=picture: _plain_view(p, guides, drawings))
+            _kept(
+                cache,
+                f"photo-{hashlib.sha256(picture.tobytes()).hexdigest()[:16]}",
+                functools.partial(_plain_view, picture, guides, drawings),
+            )
             for picture in track(pictures, "reading photographs", console=Console(stderr=True))
         ]
         self._made = made
@@ -143,7 +159,7 @@ class PlainPhotos:
     def __call__(self, count: int, generator: torch.Generator, cell: int) -> Examples:
         """As in `ExampleSource`: bent photographs, drawings, decodes in the photograph's place."""
         kinds, picks = torch.rand(count, generator=generator).tolist(), torch.randint(1 << 30, (count, 2), generator=generator).tolist()
-        return Examples.joined([self._one(kind, *pick, cell) for kind, pick in zip(kinds, picks, strict=True)])
+        return Examples.joined([self._one(kind, pick[0], pick[1], cell) for kind, pick in zip(kinds, picks, strict=True)])
 
     def _one(self, kind: float, pick: int, which: int, cell: int) -> Examples:
         if kind < 0.4 and self._drawable:
@@ -154,10 +170,19 @@ class PlainPhotos:
         if kind < 0.75:
             return self._example(cell, made["photo"], made["bent"], made["before"], made["bent_after"], made["flow"])
         row = which % len(made["edits"])
-        return self._example(cell, made["before"], made["edits"][row], made["before"], made["edits"][row], None, styled=bool(made["edit_styled"][row]))
+        return self._example(
+            cell, made["before"], made["edits"][row], made["before"], made["edits"][row], None, styled=bool(made["edit_styled"][row])
+        )
 
     def _example(
-        self, cell: int, photo: Pictures, target: Pictures, before: Pictures, after: Pictures, flow: NDArray[np.float16] | None, styled: bool = False
+        self,
+        cell: int,
+        photo: Pictures,
+        target: Pictures,
+        before: Pictures,
+        after: Pictures,
+        flow: NDArray[np.float16] | None,
+        styled: bool = False,
     ) -> Examples:
         side = len(photo)
         field = np.zeros((side // 2, side // 2, 2), np.float16) if flow is None else flow
@@ -165,7 +190,7 @@ class PlainPhotos:
         return _real(photo[None], target[None], before[None], after[None], field[None], seen[None], np.array([float(styled)]), cell)
 
 
-def _plain_view(picture: Pictures, guides: Guides, drawings: bool) -> dict[str, NDArray[np.generic]]:
+def _plain_view(picture: Pictures, guides: Guides, drawings: bool) -> dict[str, NDArray[Any]]:
     rng = _rng(hashlib.sha256(picture.tobytes()).hexdigest(), 0)
     side = len(picture)
     flow = bend(side, rng)
@@ -220,13 +245,22 @@ def figure_of(picture: Pictures) -> NDArray[np.bool_] | None:
 
 
 def _real(
-    photo: Pictures, target: Pictures, before: Pictures, after: Pictures, flow: NDArray[np.float16], seen: Pictures, styled: NDArray[np.float64],
+    photo: Pictures,
+    target: Pictures,
+    before: Pictures,
+    after: Pictures,
+    flow: NDArray[np.float16],
+    seen: Pictures,
+    styled: NDArray[np.float64],
     cell: int,
 ) -> Examples:
     side = photo.shape[1] // cell
     field = torch.from_numpy(flow.astype(np.float32)).permute(0, 3, 1, 2)
     return Examples(
-        *(as_floats(each, cell) for each in (photo, target, before, after)),
+        photo=as_floats(photo, cell),
+        target=as_floats(target, cell),
+        before=as_floats(before, cell),
+        after=as_floats(after, cell),
         flow=F.interpolate(field, size=(side, side), mode="bilinear", align_corners=False),
         seen=F.avg_pool2d(torch.from_numpy(seen.astype(np.float32) / 255.0)[:, None], cell),
         styled=torch.from_numpy(styled.astype(np.float32)).view(-1, 1, 1, 1),
@@ -238,7 +272,7 @@ def _rng(name: str, number: int) -> np.random.Generator:
     return np.random.default_rng([int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"), number])
 
 
-def _kept(cache: Path, name: str, make: Callable[[], dict[str, NDArray[np.generic]]]) -> dict[str, NDArray[np.generic]]:
+def _kept(cache: Path, name: str, make: Callable[[], dict[str, NDArray[Any]]]) -> dict[str, NDArray[Any]]:
     """Arrays that were computed once."""
     path = cache / f"{name}.npz"
     if not path.is_file():

@@ -31,7 +31,10 @@ def placed(examples: Examples, generator: torch.Generator) -> Examples:
 
     turned = torch.einsum("nij,njhw->nihw", torch.linalg.inv(linear), moved(examples.flow, "border"))
     return Examples(
-        *(moved(each) for each in (examples.photo, examples.target, examples.before, examples.after)),
+        photo=moved(examples.photo),
+        target=moved(examples.target),
+        before=moved(examples.before),
+        after=moved(examples.after),
         flow=turned,
         seen=moved(examples.seen, "zeros"),
         styled=examples.styled,
