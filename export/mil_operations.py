@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -63,6 +64,14 @@ def _average_pool(v: Values) -> Tensor:
     if any(_padding(v, kernel, strides, v["x"].shape[2:])):
         raise UserError("the MIL reference does not know avg_pool with padding")
     return F.avg_pool2d(v["x"], kernel, strides, ceil_mode=bool(v.get("ceil_mode", False)))
+
+
+def _maximum_pool(v: Values) -> Tensor:
+    kernel, strides = _integers(v["kernel_sizes"]), _integers(v["strides"])
+    top, bottom, left, right = _padding(v, kernel, strides, v["x"].shape[2:])
+    # Outside lies nothing that could be largest.
+    padded = F.pad(v["x"], (left, right, top, bottom), value=-math.inf)
+    return F.max_pool2d(padded, kernel, strides, ceil_mode=bool(v.get("ceil_mode", False)))
 
 
 def _slice(v: Values) -> Tensor:
@@ -169,10 +178,12 @@ OPERATIONS: dict[str, Callable[[Values], Any]] = {
     "linear": lambda v: F.linear(v["x"], v["weight"], v.get("bias")),
     "matmul": _matmul,
     "maximum": _binary(torch.maximum),
+    "max_pool": _maximum_pool,
     "minimum": _binary(torch.minimum),
     "mul": _binary(torch.mul),
     "pad": _pad,
     "pixel_shuffle": lambda v: F.pixel_shuffle(v["x"], int(v["upscale_factor"])),
+    "pixel_unshuffle": lambda v: F.pixel_unshuffle(v["x"], int(v["downscale_factor"])),
     "pow": _binary(torch.pow),
     "prelu": lambda v: F.prelu(v["x"], v["alpha"]),
     "quantize": quantize,

@@ -13,6 +13,8 @@ from PIL import Image
 
 from export.manifest import PromptEntry
 from textedit_core.alignment import FFHQ_CROP, REFERENCE_CROP, CropRule, CropTransform, crop_face
+from textedit_core.compositor import guides_of
+from textedit_core.compositor.composition import compose, overlay
 from textedit_core.editor import with_text
 from textedit_core.errors import TexteditError
 from textedit_core.face_editor import checked_strength
@@ -117,6 +119,44 @@ def pastes() -> dict[str, Any]:
     masks = {str(side): np.asarray(feathered_mask(side)).ravel().tolist() for side in (1, 7, 16)}
     images = {"photo": _encoded(photo), "edited": _encoded(edited), "reconstruction": _encoded(unedited)}
     return {"tolerance_levels": 1, "masks": masks, **images, "cases": cases}
+
+
+def compositions() -> dict[str, Any]:
+    """Photos with an edit drawn on them, and what the compositor looks at."""
+    photo, crop, before, after = (_noise(*size, seed=seed) for size, seed in (((40, 36), 6), ((16, 16), 7), ((16, 16), 8), ((16, 16), 9)))
+    pixels, guide = PixelSpec(size=16), 8
+    fields = _drawn_fields(guide)
+    transforms = {
+        "enlarged": CropTransform((3.3, 1.6), (32.0, 0.0)),
+        "shrunk": CropTransform((5.0, 6.0), (11.0, 0.0)),
+        "turned and across the corner": CropTransform((28.0, -4.0), (12.0, 9.0)),
+        "outside": CropTransform((60.0, 60.0), (10.0, 0.0)),
+    }
+    cases = []
+    for name, transform in transforms.items():
+        for kind, planes in (("drawn", fields), ("moved alone", fields * torch.tensor([1, 1, 0, 1, 1, 1, 1, 1]).view(1, 8, 1, 1))):
+            result = compose(photo, overlay(planes, pixels.to_tensor(after), crop), transform)
+            place = {"origin": list(transform.origin), "axis": list(transform.axis)}
+            cases.append({"name": f"{name}, {kind}", "transform": place, "fields": _floats(planes), "result": _encoded(result)})
+    guides = guides_of(*(pixels.to_tensor(each) for each in (crop, before, after)), guide)
+    images = {"photo": _encoded(photo), "crop": _encoded(crop), "before": _encoded(before), "after": _encoded(after)}
+    return {"tolerance_levels": 1, "guide_side": guide, "guides": _floats(guides), "guides_tolerance": 1e-6, **images, "cases": cases}
+
+
+def _drawn_fields(side: int) -> torch.Tensor:
+    """Fields [1,8,M,M] that leave the left columns alone and move and paint the rest."""
+    rng = np.random.default_rng(10)
+    planes = torch.from_numpy(rng.random((1, 8, side, side), np.float32))
+    planes[:, :2] = planes[:, :2] * 2.0 - 1.0
+    planes[:, 3] *= 2.0
+    planes[:, 5:] = planes[:, 5:] * 2.0 - 1.0
+    planes[:, :3, :, :3] = 0.0
+    return planes
+
+
+def _floats(values: torch.Tensor) -> str:
+    """Little-endian float32 in C order, in base64."""
+    return base64.b64encode(values.contiguous().numpy().astype("<f4").tobytes()).decode()
 
 
 def conversions() -> dict[str, Any]:

@@ -14,6 +14,7 @@ VECTORS: dict[str, Callable[[], dict[str, Any]]] = {
     "alignment.json": geometry.crop_transforms,
     "crops.json": geometry.crops,
     "pastes.json": geometry.pastes,
+    "compositions.json": geometry.compositions,
     "pixels.json": geometry.conversions,
     "edits.json": geometry.edits,
     "golden.json": measures.golden_cases,

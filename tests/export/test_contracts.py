@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from export.manifest import Manifest, parse, serialise
-from tests.export.test_manifest import compute_units_sample, sample, unproven_sample, vector_sample
+from tests.export.test_manifest import compositor_sample, compute_units_sample, sample, unproven_sample, vector_sample
 from textedit_core.errors import UserError
 
 SAMPLES = Path(__file__).resolve().parent.parent / "contracts" / "manifest"
@@ -18,6 +18,7 @@ VERDICTS: dict[str, str | None] = json.loads((SAMPLES / "verdicts.json").read_te
 VALID = {
     "valid.json": sample,
     "vector.json": vector_sample,
+    "compositor.json": compositor_sample,
     "compute_units.json": compute_units_sample,
     "parity_not_run.json": unproven_sample,
 }

@@ -70,6 +70,15 @@ def vector_sample() -> Manifest:
     return replace(one, parts=(*one.parts[:-1], shared, one.parts[-1]), prompts=(*one.prompts, sketch), files=(*one.files, *files))
 
 
+def compositor_sample() -> Manifest:
+    """The same of schema version 2, with a compositor."""
+    one = sample()
+    guides, fields = TensorSpec("guides", (1, 9, 8, 8), minimum=-1.0, maximum=1.0), TensorSpec("fields", (1, 8, 8, 8))
+    part = replace(one.part("decoder"), part="compositor", file="models/compositor.onnx", input=guides, output=fields)
+    files = (*one.files, FileEntry(part.file, 10, "0" * 64))
+    return replace(one, parts=(*one.parts, part), files=files, schema_version=2)
+
+
 def _made_for(target: str, runtime: RuntimeEntry, suffix: str) -> Manifest:
     """The sample for another target, its networks named accordingly."""
     one = sample()
@@ -139,7 +148,7 @@ def test_every_flipped_byte_is_noticed() -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda v: v.update(schema_version=2), "schema_version 2; this tool reads 1: update"),
+        (lambda v: v.update(schema_version=3), "schema_version 3; this tool reads 1 and 2: update"),
         (lambda v: v.update(schema_version=0), "export the bundle again"),
         (lambda v: v.update(schema_version=True), "no integer schema_version"),
         (lambda v: v.update(extra=1), "breaks the bundle schema"),

@@ -26,7 +26,7 @@ class CompositorWeights:
 
     gradient: float = 1.5
     coarse: float = 1.0
-    flow: float = 12.0
+    flow: float = 30.0
     smooth: float = 1.5
     paint: float = 0.03
     changed: float = 5.0

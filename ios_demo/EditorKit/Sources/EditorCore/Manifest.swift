@@ -1,11 +1,15 @@
 /// What `bundle.json` says, after it has been checked by itself. docs/bundle.md is the contract.
 public struct Manifest: Equatable, Sendable {
     /// The schema version that this reader knows.
-    public static let schemaVersion = 1
+    /// Version 2 may hold a compositor.
+    public static let schemaVersion = 2
+    /// Bundles without a compositor, whose edited faces are pasted.
+    public static let pastingVersion = 1
     /// The name of a manifest inside its bundle.
     public static let fileName = "bundle.json"
     static let signatureName = "bundle.json.sig"
     static let textEditor = "text_editor"
+    static let compositor = "compositor"
     /// A manifest lists a few dozen files; anything above this is an attack, not a bundle.
     static let maximumBytes = 4 << 20
 
@@ -66,7 +70,7 @@ public struct Manifest: Equatable, Sendable {
 
     /// One network.
     public struct Part: Equatable, Sendable {
-        /// `encoder`, `decoder`, `text_editor` or `editors/ID`.
+        /// `encoder`, `decoder`, `text_editor`, `compositor` or `editors/ID`.
         public let part: String
         /// Its file, or for Core ML its directory, below the bundle.
         public let file: String

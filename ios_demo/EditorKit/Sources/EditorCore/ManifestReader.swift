@@ -26,10 +26,11 @@ extension Manifest {
         guard case .number(let number)? = value, let version = Int(exactly: number) else {
             throw BundleError(.manifest, "\(source) has no integer schema_version")
         }
-        guard version == schemaVersion else {
+        guard version == pastingVersion || version == schemaVersion else {
             let advice = version > schemaVersion ? "update this app" : "export the bundle again"
             throw BundleError(
-                .manifest, "\(source) has schema_version \(version); this app reads \(schemaVersion): \(advice)")
+                .manifest,
+                "\(source) has schema_version \(version); this app reads \(pastingVersion) and \(schemaVersion): \(advice)")
         }
     }
 
@@ -168,7 +169,7 @@ extension Manifest.Part {
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
         let fields = try Fields(json, at: path, names: Self.names, optional: ["compute_units", "batch_sizes"])
         part = try fields.string("part") {
-            $0.wholeMatch(of: /encoder|decoder|text_editor|editors\/[a-z0-9][a-z0-9_-]{0,63}/) != nil
+            $0.wholeMatch(of: /encoder|decoder|text_editor|compositor|editors\/[a-z0-9][a-z0-9_-]{0,63}/) != nil
         }
         file = try fields.path("file")
         // Only shown: a precision that came after this reader must not keep its bundles from running.
@@ -184,7 +185,7 @@ extension Manifest.Part {
 extension Manifest.TensorSpec {
     fileprivate init(_ json: JSON, _ path: [String]) throws(BundleError) {
         let fields = try Fields(json, at: path, names: ["name", "shape", "dtype", "minimum", "maximum"])
-        name = try fields.string("name") { ["image", "w_plus", "w_plus_text", "delta_w"].contains($0) }
+        name = try fields.string("name") { ["image", "w_plus", "w_plus_text", "delta_w", "guides", "fields"].contains($0) }
         _ = try fields.string("dtype") { $0 == "float32" }
         shape = try fields.shape("shape")
     }

@@ -70,12 +70,17 @@ data class Manifest(
     companion object {
         const val FILE = "bundle.json"
         const val SIGNATURE_FILE = "bundle.json.sig"
-        const val SCHEMA_VERSION = 1
+        /** Version 2 may hold a compositor. */
+        const val SCHEMA_VERSION = 2
+
+        /** Bundles without a compositor, whose edited faces are pasted. */
+        const val PASTING_VERSION = 1
         const val MAX_BYTES = 4 * 1024 * 1024
 
         const val ENCODER = "encoder"
         const val DECODER = "decoder"
         const val TEXT_EDITOR = "text_editor"
+        const val COMPOSITOR = "compositor"
     }
 }
 

@@ -26,9 +26,9 @@ object ManifestReader {
     private fun checkVersion(document: Json.Object) {
         val version = (document.fields["schema_version"] as? Json.Number)?.takeIf { it.isInteger }?.literal?.toBigInteger()
             ?: throw BundleException("${Manifest.FILE} has no integer schema_version")
-        if (version != Manifest.SCHEMA_VERSION.toBigInteger()) {
+        if (version !in READABLE.map(Int::toBigInteger)) {
             val advice = if (version > Manifest.SCHEMA_VERSION.toBigInteger()) "update this app" else "export the bundle again"
-            throw BundleException("${Manifest.FILE} has schema_version $version; this app reads ${Manifest.SCHEMA_VERSION}: $advice")
+            throw BundleException("${Manifest.FILE} has schema_version $version; this app reads ${READABLE.joinToString(" and ")}: $advice")
         }
     }
 
@@ -135,7 +135,7 @@ object ManifestReader {
         fields.getValue("dtype").oneOf("float32")
         fields.getValue("minimum").orNull { number() }
         fields.getValue("maximum").orNull { number() }
-        return TensorSpec(fields.getValue("name").oneOf("image", "w_plus", "w_plus_text", "delta_w"), fields.getValue("shape").shape())
+        return TensorSpec(fields.getValue("name").oneOf("image", "w_plus", "w_plus_text", "delta_w", "guides", "fields"), fields.getValue("shape").shape())
     }
 
     private fun prompt(at: JsonFields): Prompt {
@@ -206,7 +206,8 @@ object ManifestReader {
     private val DIGEST_FIELD = Regex("""(?m)^  "manifest_sha256": "([0-9a-f]{64})"""")
     private val NAME = Regex("[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
     private val ID = Regex("[a-z0-9][a-z0-9_-]{0,63}")
-    private val PART = Regex("encoder|decoder|text_editor|editors/[a-z0-9][a-z0-9_-]{0,63}")
+    private val READABLE = listOf(Manifest.PASTING_VERSION, Manifest.SCHEMA_VERSION)
+    private val PART = Regex("encoder|decoder|text_editor|compositor|editors/[a-z0-9][a-z0-9_-]{0,63}")
     // Shown and never acted on: the runtime reads the numbers' form from the network's own file.
     private val PRECISION = Regex("[a-z][a-z0-9_]{0,31}")
     private val SHA256 = Regex("[0-9a-f]{64}")
