@@ -26,12 +26,37 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--landmarks", help=landmarks)
     parser.add_argument("--html", type=Path, help="also write a self-contained page with the faces, curves and tables")
     parser.add_argument("--sheet", type=Path, help="also write a contact sheet: photo, reconstruction, each prompt")
+    photos = "pairs of photographs, at rest and smiling, with landmarks: measure edits of these instead (see docs/photos.md)"
+    parser.add_argument("--photos", type=Path, metavar="DIR", help=photos)
+    everyone = "with --photos: also the people that the compositor was trained on"
+    parser.add_argument("--everyone", action="store_true", help=everyone)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--seed", type=int, default=0, help="of the bootstrap (default: %(default)s)")
     parser.set_defaults(run=_run)
 
 
+def _run_photographs(options: argparse.Namespace) -> int:
+    from textedit_core.evaluation.photographs import PhotoRequest, evaluate_photographs, format_photographs
+
+    request = PhotoRequest(
+        options.photos,
+        checkpoint=options.checkpoint,
+        bundles=tuple(options.bundle),
+        prompt=options.prompts or "smile",
+        recogniser=options.recogniser,
+        people=options.groups,
+        everyone=options.everyone,
+        sheet=options.sheet,
+        seed=options.seed,
+    )
+    report = evaluate_photographs(request)
+    print(json.dumps(report, indent=1) if options.json else format_photographs(report))
+    return 0
+
+
 def _run(options: argparse.Namespace) -> int:
+    if options.photos is not None:
+        return _run_photographs(options)
     from textedit_core.alignment import parse_landmarks
     from textedit_core.evaluation import EvaluateRequest, evaluate, format_report
 

@@ -61,20 +61,22 @@ class PhotoPairs:
         self.photo, self.target, self.before, self.after, self.flow, self.seen = (
             np.stack([each[name] for each in made]) for name in ("photo", "target", "before", "after", "flow", "seen")
         )
+        # An editor's decode asks for its own motion, which the answer's is not: what it asks for can be seen in it.
+        asked = [
+            _kept(cache, f"asked-{pair.name}-{view}", functools.partial(_asked_motion, each))
+            for (pair, view), each in track(list(zip(views, made, strict=True)), "motion", console=Console(stderr=True))
+        ]
+        self.asked, self.face = (np.stack([each[name] for each in asked]) for name in ("flow", "face"))
 
     def __call__(self, count: int, generator: torch.Generator, cell: int) -> Examples:
         """As in `ExampleSource`."""
         rows = torch.randint(len(self.photo), (count,), generator=generator).numpy()
         guide = torch.randint(self.after.shape[1], (count,), generator=generator).numpy()
+        edited = (guide > 0)[:, None, None]
+        flow = np.where(edited[..., None], self.asked[rows, np.maximum(guide, 1) - 1], self.flow[rows])
+        seen = np.where(edited, self.face[rows], self.seen[rows])
         return _real(
-            self.photo[rows],
-            self.target[rows],
-            self.before[rows],
-            self.after[rows, guide],
-            self.flow[rows],
-            self.seen[rows],
-            np.zeros(count),
-            cell,
+            self.photo[rows], self.target[rows], self.before[rows], self.after[rows, guide], flow, seen, np.zeros(count), cell
         )
 
 
@@ -93,6 +95,19 @@ def _pair_view(pair: PhotoPair, view: int, guides: Guides, size: int, rule: Crop
         "photo": photo, "target": target, "before": decodes[0], "after": decodes[1:],
         "flow": flow, "seen": (255 * believed * (region > 0.5)).astype(np.uint8),
     }  # fmt: skip
+
+
+def _asked_motion(made: dict[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """The motion that each editor's decode asks for, and the face in which it is asked for."""
+    edited = made["after"][1:]
+    # Over so small a range the motion grows with the strength.
+    middle = len(edited) // 2
+    flows = [motion_between(made["before"], edited[middle])[0] * np.float16(s / _STRENGTHS[middle]) for s in _STRENGTHS[: len(edited)]]
+    side = len(made["photo"])
+    changed = np.abs(made["target"].astype(np.int16) - made["photo"]).max(-1) > 0
+    face = ndimage.binary_closing(changed, iterations=side // 32)
+    empty = np.zeros((0, side // 2, side // 2, 2), np.float16)
+    return {"flow": np.stack(flows) if flows else empty, "face": (255 * face).astype(np.uint8)}
 
 
 def jittered(transform: CropTransform, rng: np.random.Generator) -> CropTransform:
