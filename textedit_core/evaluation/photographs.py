@@ -5,6 +5,7 @@ Everything is looked at in the crop of the photograph at rest, laid over the pho
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
-from scipy import ndimage
 
 from textedit_core.alignment import CropTransform, crop_face, cut_out
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.compositor.composition import LUMA, Overlay, compose
+from textedit_core.compositor.composition import Overlay, compose
+from textedit_core.errors import UserError
 from textedit_core.evaluation.bootstrap import estimate
 from textedit_core.evaluation.onnx_recogniser import OnnxRecogniser, open_recogniser
+from textedit_core.evaluation.photo_measures import MOUTH, SIDE, Picture, corner_motion, motion, mouth_psnr, structure_distance, unchanged
 from textedit_core.face_editor import FaceEditor
 from textedit_core.face_networks import FaceNetworks
 from textedit_core.open_networks import open_bundle_networks
@@ -34,20 +35,9 @@ from textedit_core.photos import open_photo
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
-Picture = NDArray[np.uint8]
-# Everything is measured in crops of this side.
-SIDE = 256
-# Round the mouth, in pixels of such a crop: lines, columns.
-MOUTH = (slice(150, 230), slice(70, 186))
-STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
 # Of the 189 points the corners of the mouth.
 _CORNERS = (87, 93)
-# A corner that moves less than this many pixels says nothing about a direction.
-_STILL = 1.0
-# The optical flow between decodes is smoothed by so many pixels.
-_SMOOTHING = 3.0
-# Gradient magnitude similarity: the constant of Xue et al. 2014 for 8-bit pictures.
-_GMSD_CONSTANT = 170.0
+STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
 
 
 @dataclass(frozen=True)
@@ -118,18 +108,12 @@ def evaluate_photographs(request: PhotoRequest) -> dict[str, Any]:
         UserError: the pairs, the checkpoint, a bundle or the recogniser are missing or damaged, or nobody is left to measure.
         UsageError: unknown prompt.
     """
-    import contextlib
-
-    from textedit_core.errors import UserError
-
     checkpoint = open_checkpoint(request.checkpoint)
     checkpoint.prompt(request.prompt)
     trained = trained_people(checkpoint)
     pairs = [pair for pair in read_pairs(request.photos) if request.everyone or pair.name not in trained][: request.people]
     if not pairs:
-        raise UserError(
-            f"nobody of {str(request.photos)!r} is left to measure: the compositor was trained on all; --everyone takes them too"
-        )
+        raise UserError(f"the compositor was trained on everybody of {str(request.photos)!r}; --everyone measures them all the same")
     recogniser = None if request.recogniser is None else open_recogniser(request.recogniser)
     with contextlib.ExitStack() as stack:
         opened: list[AbstractContextManager[FaceNetworks]] = [open_bundle_networks(path) for path in request.bundles]
@@ -200,25 +184,6 @@ def _flowed(editor: FaceEditor, person: Person, prompt: str, strength: float) ->
     return compose(person.photo, Overlay(flow, zero, zero, zero, colours, colours, zero), person.transform)
 
 
-def motion(here: Picture, there: Picture) -> NDArray[np.float32]:
-    """Optical flow [S,S,2] in pixels, x right and y down: what is at p in `here` is at p + flow in `there`, both uint8 [S,S,3].
-
-    The iterated Lucas-Kanade of scikit-image (Le Besnerais and Champagnat 2005), smoothed.
-
-    Raises:
-        UserError: scikit-image is missing.
-    """
-    try:
-        from skimage.registration import optical_flow_ilk
-    except ImportError:
-        from textedit_core.errors import UserError
-
-        raise UserError("evaluate --photos needs scikit-image; pip install 'textedit[render]'") from None
-    tones = [ndimage.gaussian_filter(picture.astype(np.float32) @ LUMA, 1.0) for picture in (here, there)]
-    down, across = (ndimage.gaussian_filter(plane, _SMOOTHING) for plane in optical_flow_ilk(tones[0], tones[1], radius=9))
-    return np.ascontiguousarray(np.stack([across, down], -1), np.float32)
-
-
 def measured(
     pairs: Sequence[PhotoPair], ways: dict[str, Way], recogniser: OnnxRecogniser | None, checkpoint: Checkpoint
 ) -> dict[str, _Row]:
@@ -249,57 +214,13 @@ def cut_person(pair: PhotoPair, checkpoint: Checkpoint) -> Person:
 def _note(row: _Row, person: Person, crop: Picture, recogniser: OnnxRecogniser | None) -> None:
     row.pictures.append(crop)
     row.note(structure_distance=structure_distance(crop[MOUTH], person.answer[MOUTH]))
-    share, right = corner_motion(person, crop)
+    corners = person.transform.to_crop(person.pair.points[list(_CORNERS)]) * SIDE
+    share, right = corner_motion(corners, person.rest, person.answer, crop)
     row.note(corner_motion=share, right_direction=right)
     if recogniser is not None:
         pictures = torch.from_numpy(np.stack([person.rest, crop])).permute(0, 3, 1, 2)
         embeddings = recogniser.embed(pictures, person.transform.to_crop(person.pair.landmarks))
         row.note(identity=float(embeddings[0] @ embeddings[1]))
-
-
-def mouth_psnr(picture: Picture, answer: Picture) -> float:
-    """PSNR in dB of the box round the mouth."""
-    error = np.square(picture[MOUTH].astype(np.float64) - answer[MOUTH]).mean()
-    return float(10.0 * np.log10(255.0**2 / max(error, 1e-6)))
-
-
-def structure_distance(picture: Picture, answer: Picture) -> float:
-    """Gradient magnitude similarity deviation (Xue et al. 2014), 0 for the same; both uint8 [H,W,3]."""
-    sizes = []
-    for each in (picture, answer):
-        tone = ndimage.uniform_filter(each.astype(np.float64) @ LUMA, 2)[::2, ::2]
-        sizes.append(np.hypot(ndimage.prewitt(tone, 0), ndimage.prewitt(tone, 1)) / 3.0)
-    similarity = (2.0 * sizes[0] * sizes[1] + _GMSD_CONSTANT) / (sizes[0] ** 2 + sizes[1] ** 2 + _GMSD_CONSTANT)
-    return float(similarity.std())
-
-
-def corner_motion(person: Person, crop: Picture) -> tuple[float, float]:
-    """How far the corners of the mouth go along the way that the real smile takes them: share of that way, and 1 if it is the right way.
-
-    Both motions are found by optical flow in the picture, near the landmarks of the photograph at rest; not a number where the real
-    corners hardly move.
-    """
-    places = person.transform.to_crop(person.pair.points[list(_CORNERS)]) * SIDE
-    true, made = (_motion_at(places, person.rest, picture) for picture in (person.answer, crop))
-    length = float((true * true).sum())
-    if length < 2.0 * _STILL**2:
-        return float("nan"), float("nan")
-    along = float((made * true).sum())
-    return along / length, float(along > 0.0)
-
-
-def _motion_at(places: NDArray[np.float64], rest: Picture, changed: Picture) -> NDArray[np.float64]:
-    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest: the median of a small window."""
-    flow, windows = motion(rest, changed), []
-    for x, y in places.round().astype(int):
-        window = flow[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
-        windows.append(np.median(window.reshape(-1, 2), 0))
-    return np.stack(windows).astype(np.float64)
-
-
-def unchanged(before: Image.Image, after: Image.Image) -> float:
-    """Share of the pixels of a photo that keep their bytes."""
-    return float((np.asarray(before) == np.asarray(after)).all(-1).mean())
 
 
 def _write_sheet(rows: dict[str, _Row], path: Path) -> None:
@@ -325,7 +246,8 @@ def format_photographs(report: dict[str, Any]) -> str:
     """The report as a Markdown table: means with 95% intervals, one line per way of editing."""
     rows = report["rows"]
     shown = [key for key in _COLUMNS if any(key in figures for figures in rows.values())]
-    head = f"{len(report['people'])} people, {report['prompt']}, {report['checkpoint_id']}"
+    count = len(report["people"])
+    head = f"{count} {'person' if count == 1 else 'people'}, {report['prompt']}, {report['checkpoint_id']}"
     if report["trained_on"]:
         head += f"; the compositor was trained on {len(report['trained_on'])} of them"
     lines = [head, "", "| | " + " | ".join(_COLUMNS[key][0] for key in shown) + " |", "|---|" + "---|" * len(shown)]

@@ -1,0 +1,88 @@
+"""What is measured of an edited photograph: crops of one side, the edited one against the photograph at rest and the real smile."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from scipy import ndimage
+
+from textedit_core.compositor.composition import LUMA
+from textedit_core.errors import UserError
+
+Picture = NDArray[np.uint8]
+# Everything is measured in crops of this side.
+SIDE = 256
+# Round the mouth, in pixels of such a crop: lines, columns.
+MOUTH = (slice(150, 230), slice(70, 186))
+# A corner that moves less than this many pixels says nothing about a direction.
+_STILL = 1.0
+# The optical flow between decodes is smoothed by so many pixels.
+_SMOOTHING = 3.0
+# Gradient magnitude similarity: the constant of Xue et al. 2014 for 8-bit pictures.
+_GMSD_CONSTANT = 170.0
+
+
+def motion(here: Picture, there: Picture) -> NDArray[np.float32]:
+    """Optical flow [S,S,2] in pixels, x right and y down: what is at p in `here` is at p + flow in `there`, both uint8 [S,S,3].
+
+    The iterated Lucas-Kanade of scikit-image (Le Besnerais and Champagnat 2005), smoothed.
+
+    Raises:
+        UserError: scikit-image is missing.
+    """
+    try:
+        from skimage.registration import optical_flow_ilk
+    except ImportError:
+        raise UserError("evaluate --photos needs scikit-image; pip install 'textedit[render]'") from None
+    tones = [ndimage.gaussian_filter(picture.astype(np.float32) @ LUMA, 1.0) for picture in (here, there)]
+    down, across = (ndimage.gaussian_filter(plane, _SMOOTHING) for plane in optical_flow_ilk(tones[0], tones[1], radius=9))
+    return np.ascontiguousarray(np.stack([across, down], -1), np.float32)
+
+
+def mouth_psnr(picture: Picture, answer: Picture) -> float:
+    """PSNR in dB of the box round the mouth."""
+    error = np.square(picture[MOUTH].astype(np.float64) - answer[MOUTH]).mean()
+    return float(10.0 * np.log10(255.0**2 / max(error, 1e-6)))
+
+
+def structure_distance(picture: Picture, answer: Picture) -> float:
+    """Gradient magnitude similarity deviation (Xue et al. 2014), 0 for the same; both uint8 [H,W,3]."""
+    sizes = []
+    for each in (picture, answer):
+        tone = ndimage.uniform_filter(each.astype(np.float64) @ LUMA, 2)[::2, ::2]
+        sizes.append(np.hypot(ndimage.prewitt(tone, 0), ndimage.prewitt(tone, 1)) / 3.0)
+    similarity = (2.0 * sizes[0] * sizes[1] + _GMSD_CONSTANT) / (sizes[0] ** 2 + sizes[1] ** 2 + _GMSD_CONSTANT)
+    return float(similarity.std())
+
+
+def corner_motion(corners: NDArray[np.float64], rest: Picture, answer: Picture, crop: Picture) -> tuple[float, float]:
+    """How far the corners of the mouth go along the way that the real smile takes them: share of that way, and 1 if it is the right way.
+
+    Args:
+        corners: [2,2] in pixels of the crop at rest.
+        rest, answer, crop: at rest, really smiling and edited, uint8 [S,S,3].
+
+    Both motions are found by optical flow in the picture, near the landmarks of the photograph at rest; not a number where the real
+    corners hardly move.
+    """
+    true, made = (_motion_at(corners, rest, picture) for picture in (answer, crop))
+    length = float((true * true).sum())
+    if length < 2.0 * _STILL**2:
+        return float("nan"), float("nan")
+    along = float((made * true).sum())
+    return along / length, float(along > 0.0)
+
+
+def _motion_at(places: NDArray[np.float64], rest: Picture, changed: Picture) -> NDArray[np.float64]:
+    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest: the median of a small window."""
+    flow, windows = motion(rest, changed), []
+    for x, y in places.round().astype(int):
+        window = flow[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
+        windows.append(np.median(window.reshape(-1, 2), 0))
+    return np.stack(windows).astype(np.float64)
+
+
+def unchanged(before: Image.Image, after: Image.Image) -> float:
+    """Share of the pixels of a photo that keep their bytes."""
+    return float((np.asarray(before) == np.asarray(after)).all(-1).mean())
