@@ -73,6 +73,8 @@ def _export_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--precision", metavar="P", help=f"first is the default; {precisions}")
     units = ", ".join(COMPUTE_UNITS)
     parser.add_argument("--compute-units", metavar="U", help=f"for target ios, what an app should use (default: advised per part): {units}")
+    without = "leave out the checkpoint's compositor: a bundle of schema version 1, whose edited faces apps paste"
+    parser.add_argument("--without-compositor", action="store_true", help=without)
     parser.add_argument("--batch-sizes", metavar="1,N,M", help="for target ios, how many faces a network takes at once (default: 1)")
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder for NAME-TARGET.textedit (default: bundles)")
     parser.add_argument("--embed", type=Path, metavar="PROJECT", help="also put the bundle into this app project, e.g. ios_demo")

@@ -182,6 +182,7 @@ def _request(options: Namespace) -> ExportRequest:
         signing_key=options.sign,
         backend=options.backend,
         unproven=options.unproven,
+        compositor=not options.without_compositor,
         compute_units=options.compute_units,
         batch_sizes=_batch_sizes(options.batch_sizes),
     )

@@ -91,8 +91,8 @@ class Compositor(nn.Module):
     def _gate(self, change: Tensor) -> Tensor:
         """[N,1,F,F], 0 to 1, where something may change; from the decodes alone, so that no change gives none."""
         cell = self.config.guide // _CELLS
-        red, green, blue = change.abs().split(1, 1)
-        coarse = F.avg_pool2d((red + green + blue) * (1.0 / 3.0), cell)
+        size = change.abs()
+        coarse = F.avg_pool2d((size[:, :1] + size[:, 1:2] + size[:, 2:]) * (1.0 / 3.0), cell)
         wide = F.max_pool2d(coarse, 2 * _REACH + 1, 1, _REACH)
         gate = ((wide - _STILL) / (_MOVED - _STILL)).clamp(0.0, 1.0)
         return _enlarged(gate, cell // 2) * self.rim
