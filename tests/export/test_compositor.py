@@ -87,7 +87,8 @@ def test_a_bundle_composes_like_its_checkpoint(made: dict[str, Path], checkpoint
 
 
 def test_without_compositor_a_bundle_is_of_version_1(checkpoint: Checkpoint, tmp_path: Path) -> None:
-    request = ExportRequest("onnx", ("smile",), checkpoint=checkpoint.directory, out=tmp_path, parity_faces=2, calibration_faces=2, compositor=False)
+    few = {"parity_faces": 2, "calibration_faces": 2}
+    request = ExportRequest("onnx", ("smile",), checkpoint=checkpoint.directory, out=tmp_path, compositor=False, **few)
     ((path, manifest),) = export_bundles(request, quiet)
     assert manifest.schema_version == PASTING_VERSION and all(part.part != "compositor" for part in manifest.parts)
     with open_networks(path) as networks:

@@ -21,7 +21,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     prompts.add_argument("--prompt", help="which edit, e.g. smile")
     several = "several edits, each into a file of its own"
     prompts.add_argument("--prompts", type=lambda text: text.split(","), metavar="A,B,...", help=several)
-    parser.add_argument("--strength", type=float, help="0 shows the unedited reconstruction (default: the prompt's own)")
+    parser.add_argument("--strength", type=float, help="0 is the photo itself (default: the prompt's own)")
     parser.add_argument("--out", type=Path, help="the file for one photo and one prompt, otherwise a folder; finished results are skipped")
     parser.add_argument("--sheet", type=Path, help="also write one picture with a row per photo and a column per prompt")
     model = parser.add_mutually_exclusive_group()
