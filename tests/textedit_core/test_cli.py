@@ -65,7 +65,7 @@ def test_misspelt_names_exit_with_2(
     assert _error_of(capsys, ["train", "editr", *train]) == (
         2,
         "error: unknown stage 'editr'; "
-        "the stages are: all, autoencoder, clip, decoder, editor, editors, encoder, identity, joint, text-editor\n",
+        "the stages are: all, autoencoder, clip, compositor, decoder, editor, editors, encoder, identity, joint, text-editor\n",
     )
     status, error = _error_of(capsys, ["train", "clip", *train, "--preset", "big"])
     assert status == 2 and "unknown preset 'big'" in error

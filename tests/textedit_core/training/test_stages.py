@@ -163,7 +163,7 @@ def test_stage_without_the_parts_it_builds_on_says_which(noise_dataset: Path, tm
 
 
 def test_unknown_stage_and_preset_are_usage_errors(noise_dataset: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="unknown stage 'polish'; the stages are: autoencoder, clip, decoder"):
+    with pytest.raises(UsageError, match="unknown stage 'polish'; the stages are: autoencoder, clip, compositor, decoder"):
         stage_named("polish")
     with pytest.raises(UsageError, match="unknown preset 'huge'"):
         train(dataclasses.replace(_request("clip", noise_dataset, tmp_path), preset="huge"))
