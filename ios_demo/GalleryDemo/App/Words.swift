@@ -45,7 +45,7 @@ enum Words {
         switch error {
         case .noFace, .noPhoto: String(localized: "Choose a face first, or draw a square around it.")
         case .notFinite: String(localized: "The model gave no picture. Choose another photo or another strength.")
-        case .overtaken, .unknownPrompt, .strengthOutOfRange: error.description
+        case .overtaken, .unknownPrompt, .strengthOutOfRange, .noCompositor: error.description
         }
     }
 }

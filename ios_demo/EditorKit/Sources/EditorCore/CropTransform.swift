@@ -89,12 +89,21 @@ public struct CropTransform: Equatable, Sendable {
         return SIMD2(offset.dot(axis), offset.dot(axis.quarterTurn)) / axis.dot(axis)
     }
 
-    /// The smallest box that holds the crop and some pixels around it.
-    func bounds(context: Double) -> (low: SIMD2<Double>, high: SIMD2<Double>) {
-        let corners = [SIMD2(0.0, 0.0), SIMD2(1, 0), SIMD2(0, 1), SIMD2(1, 1)].map(photoPoint)
+    /// The smallest box that holds the crop, or a part of it between two points of the unit crop, and some pixels around it.
+    func bounds(
+        from first: SIMD2<Double> = .zero, to last: SIMD2<Double> = .one, context: Double
+    ) -> (low: SIMD2<Double>, high: SIMD2<Double>) {
+        let corners = [first, SIMD2(last.x, first.y), SIMD2(first.x, last.y), last].map(photoPoint)
         let low = corners.dropFirst().reduce(corners[0]) { pointwiseMin($0, $1) }
         let high = corners.dropFirst().reduce(corners[0]) { pointwiseMax($0, $1) }
         return (low - context, high + context)
+    }
+
+    /// Photo pixels of a movement, right and down in the crop, in fractions of its side.
+    @inline(__always)
+    func displacement(_ right: Float, _ down: Float) -> SIMD2<Double> {
+        let (x, y) = (Double(right), Double(down))
+        return SIMD2(axis.x * x - axis.y * y, axis.y * x + axis.x * y)
     }
 
     private static func check(_ landmarks: Landmarks, _ width: Int, _ height: Int) throws(AlignmentError) {

@@ -53,7 +53,7 @@ public struct DeviceBenchmark: Sendable {
     /// Runs the benchmark.
     ///
     /// - Parameters:
-    ///   - loadEngine: makes an engine whose three networks are loaded when it returns; called once and timed.
+    ///   - loadEngine: makes an engine whose networks are loaded when it returns; called once and timed.
     ///   - progress: the share that is done, 0 to 1.
     /// - Throws: the bundle has no prompt, or what the engine throws.
     public func run(
@@ -62,7 +62,7 @@ public struct DeviceBenchmark: Sendable {
     ) async throws -> BenchmarkResult {
         let began = Date.now
         guard let prompt = bundle.manifest.prompts.first else { throw EditError.unknownPrompt("any") }
-        let parts = ["encoder", prompt.part, "decoder"]
+        let parts = ["encoder", prompt.part, "decoder"] + (bundle.manifest.guideSide == nil ? [] : [Manifest.compositor])
         let memoryBefore = device.memoryInUse()
         var memoryPeak = memoryBefore
         var engine: (any EditorEngine)?
@@ -103,16 +103,21 @@ public struct DeviceBenchmark: Sendable {
         let edit = try await milliseconds {
             delta = try await engine.run(prompt.part, on: text.map(wPlus.withText) ?? wPlus)
         }
-        let decode = try await milliseconds { _ = try await engine.run("decoder", on: wPlus) }
+        var decoded = photo
+        let decode = try await milliseconds { decoded = try await engine.run("decoder", on: wPlus) }
         let strength = prompt.strength.standard
         let slider = try await milliseconds {
             _ = try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength))
         }
         let pixels = bundle.manifest.pixels
+        let drawing = drawing(photo, before: decoded)
         let shown = try await milliseconds {
-            let face = try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength))
-            screen.show(pixels.image(face))
+            let face = pixels.image(try await engine.run("decoder", on: wPlus.moved(along: delta, by: strength)))
+            guard let drawing else { return screen.show(face) }
+            let fields = try await engine.run(Manifest.compositor, on: drawing.guides.tensor(after: face))
+            screen.show(Overlay(fields: fields, after: face, pixels: pixels, low: drawing.low))
         }
+        let composite = try await composite(of: engine, drawing?.guides.tensor(after: pixels.image(decoded)))
         let full = try await milliseconds {
             let source = try await engine.run("encoder", on: photo)
             let change = try await engine.run(prompt.part, on: text.map(source.withText) ?? source)
@@ -120,7 +125,21 @@ public struct DeviceBenchmark: Sendable {
         }
         return [
             "encode": encode, "edit": edit, "decode": decode, "slider": slider, "slider_shown": shown, "full": full,
-        ]
+        ].merging(composite) { $1 }
+    }
+
+    private func composite(of engine: any EditorEngine, _ guides: Tensor?) async throws -> [String: Double] {
+        guard let guides else { return [:] }
+        return ["composite": try await milliseconds { _ = try await engine.run(Manifest.compositor, on: guides) }]
+    }
+
+    /// What the compositor and the drawing take from the photo; nil where edits are pasted.
+    private func drawing(_ photo: Tensor, before: Tensor) -> (guides: Guides, low: Tensor)? {
+        let pixels = bundle.manifest.pixels
+        return bundle.manifest.guideSide.map { side in
+            let crop = pixels.image(photo)
+            return (Guides(photo: crop, before: pixels.image(before), side: side, pixels: pixels), crop.lowered(to: side))
+        }
     }
 
     private func milliseconds(_ work: () async throws -> Void) async throws -> Double {
@@ -133,12 +152,14 @@ public struct DeviceBenchmark: Sendable {
         _ began: Date, _ prompt: Manifest.Prompt, _ samples: [String: [Double]], load: Double, memory: Double
     ) -> BenchmarkResult {
         let manifest = bundle.manifest
-        let parts = ["encode": "encoder", "edit": prompt.part, "decode": "decoder"]
+        let parts = [
+            "encode": "encoder", "edit": prompt.part, "decode": "decoder", "composite": Manifest.compositor,
+        ]
         let timed = [
             ("full", "full edit"), ("encode", "encode"), ("edit", "editor"), ("decode", "decode"),
-            ("slider", "move of the slider"),
+            ("composite", "compositor"), ("slider", "move of the slider"),
             ("slider_shown", "slider to shown picture"),
-        ].map { id, series in
+        ].filter { samples[$0.0] != nil }.map { id, series in
             let labels = parts[id].map { part in
                 ["part": part, "precision": manifest.part(part)?.precision ?? ""]
             }
@@ -147,7 +168,8 @@ public struct DeviceBenchmark: Sendable {
         }
         let once = [
             BenchmarkResult.Measurement(
-                id: "load", group: "loading", series: "three networks", unit: "ms", samples: [load], labels: nil),
+                id: "load", group: "loading", series: manifest.guideSide == nil ? "three networks" : "four networks", unit: "ms",
+                samples: [load], labels: nil),
             BenchmarkResult.Measurement(
                 id: "memory", group: "memory", series: "loading and an edit", unit: "bytes", samples: [memory],
                 labels: ["counter": device.memoryCounter, "sampled": "after loading and after each round"]),
@@ -166,6 +188,7 @@ private struct Screen: Sendable {
     private static let cropToSide = 0.547
 
     private let picture: RGBImage
+    private let place: CropTransform
     private let paster: FacePaster
 
     init(_ width: Int, faceSide: Int) {
@@ -176,14 +199,18 @@ private struct Screen: Sendable {
         let crop = (Double(width) * Self.cropToSide).rounded()
         let corner = SIMD2(Double(width), Double(height)) / 2 - crop / 2
         picture = grey(width, height)
+        place = CropTransform(origin: corner, axis: SIMD2(crop, 0))
         paster = FacePaster(
-            crop: CropTransform(origin: corner, axis: SIMD2(crop, 0)), width: width, rows: 0..<height,
-            faceSide: faceSide, reconstruction: grey(faceSide, faceSide))
+            crop: place, width: width, rows: 0..<height, faceSide: faceSide, reconstruction: grey(faceSide, faceSide))
     }
 
     func show(_ face: RGBImage) {
         var shown = picture
         paster.paste(face, into: &shown)
+    }
+
+    func show(_ overlay: Overlay) {
+        _ = picture.drawing(overlay, at: place)
     }
 }
 

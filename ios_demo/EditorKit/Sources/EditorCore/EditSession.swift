@@ -55,6 +55,15 @@ public actor EditSession {
         return try await face(edits, Ticket(photo: latest.photo))
     }
 
+    /// What the compositor says of an edit of this photo, in turn with its other networks.
+    func fields(_ guides: Tensor) async throws -> Tensor {
+        try await inTurn(Ticket(photo: latest.photo)) { session, ticket in
+            let fields = try await session.networks.composite(guides)
+            try await session.require(ticket)
+            return fields
+        }
+    }
+
     private func face(_ edits: [Edit], _ ticket: Ticket) async throws -> RGBImage {
         try await inTurn(ticket) { session, ticket in
             let target = try await session.latents(after: edits, for: ticket)

@@ -7,8 +7,8 @@ public final class EditablePhoto: Sendable {
         let face: ChosenFace?
 
         /// What the networks make of the face; nil for the photo itself.
-        func edited() async throws -> RGBImage? {
-            edits.contains { $0.strength != 0 } ? try await face?.session.face(edits) : nil
+        func edited() async throws -> ChosenFace.Edited? {
+            edits.contains { $0.strength != 0 } ? try await face?.edited(edits) : nil
         }
     }
 
@@ -54,13 +54,14 @@ public final class EditablePhoto: Sendable {
             state.choice += 1
             return state.choice
         }
-        let crop = try source.sRGB(source.crop(face.crop, size: networks.pixels.size))
+        let own = try source.crop(face.crop, size: networks.pixels.size)
+        let crop = try source.sRGB(own)
         // Requests for the face before may still be at work: each face has a session of its own.
         let session = EditSession(networks: networks)
         try await session.open(crop)
         let chosen = ChosenFace(
-            face, session, unedited: try await session.face([]), on: original, of: source,
-            keepsDetail: options.keepsDetail)
+            face, session, .init(own: own, sRGB: crop, unedited: try await session.face([])), on: original, of: source,
+            networks: networks, keepsDetail: options.keepsDetail)
         try state.with { state in
             guard state.choice == number else { throw EditError.overtaken }
             state.face = chosen
@@ -120,34 +121,5 @@ public final class EditablePhoto: Sendable {
     /// The edits in force and the face that they apply to.
     var inForce: Request {
         state.with { Request(edits: $0.history.current, face: $0.face) }
-    }
-}
-
-/// A face that was cut out and encoded, and its place in the preview.
-struct ChosenFace: Sendable {
-    let face: Face
-    let session: EditSession
-    /// As the networks see it, unedited; nil if an edit takes the place of the photo's own pixels.
-    let unedited: RGBImage?
-    private let paster: FacePaster
-
-    init(
-        _ face: Face, _ session: EditSession, unedited: RGBImage, on preview: RGBImage, of source: any PhotoSource,
-        keepsDetail: Bool
-    ) {
-        self.face = face
-        self.session = session
-        self.unedited = keepsDetail ? unedited : nil
-        let crop = face.crop.scaled(by: Double(preview.width) / Double(source.width))
-        paster = FacePaster(
-            crop: crop, width: preview.width, rows: 0..<preview.height, faceSide: unedited.width,
-            reconstruction: self.unedited)
-    }
-
-    /// The preview with an edit of the face in it.
-    func pasting(_ edit: RGBImage, into preview: RGBImage) -> RGBImage {
-        var result = preview
-        paster.paste(edit, into: &result)
-        return result
     }
 }

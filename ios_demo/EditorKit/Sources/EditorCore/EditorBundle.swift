@@ -26,6 +26,7 @@ public struct EditorBundle: Sendable {
         try Self.checkSignature(root, manifest, data, present, signer)
         try Self.checkListing(manifest, present)
         try manifest.checkReferences()
+        try manifest.checkCompositor()
         for file in manifest.files {
             guard try Digest.sha256(fileAt: root.appending(path: file.path)) == file.sha256 else {
                 throw BundleError(

@@ -23,6 +23,8 @@ public enum EditError: Error, Equatable, CustomStringConvertible {
     case unknownPrompt(String)
     /// The strength is outside the prompt's range.
     case strengthOutOfRange(Edit)
+    /// The bundle has no compositor.
+    case noCompositor
     /// A network answered with infinite values or none.
     case notFinite(String)
 
@@ -34,6 +36,7 @@ public enum EditError: Error, Equatable, CustomStringConvertible {
         case .overtaken: "a later edit took this one's place"
         case .unknownPrompt(let id): "the bundle has no prompt '\(id)'"
         case .strengthOutOfRange(let edit): "strength \(edit.strength) is outside the range of prompt '\(edit.prompt)'"
+        case .noCompositor: "the bundle has no part 'compositor'; edited faces are pasted"
         case .notFinite(let part): "\(part) gives values that are not finite"
         }
     }

@@ -13,8 +13,8 @@ public final class FaceEditor: Sendable {
         public var previewSide = 1280
         /// Pixels of the longer side of the picture in which faces are looked for.
         public var detectionSide = 2048
-        /// Adds the change that an edit makes to the photo's own pixels, which keeps what the networks cannot draw; without it the
-        /// photo's face is replaced by the networks'.
+        /// For networks without a compositor: adds the change that an edit makes to the photo's own pixels, which keeps what the networks
+        /// cannot draw; without it the photo's face is replaced by the networks'.
         public var keepsDetail = true
 
         /// The defaults.

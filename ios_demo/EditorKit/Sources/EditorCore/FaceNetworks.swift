@@ -1,4 +1,5 @@
-/// The three steps of an edit: a face becomes w_plus, a prompt finds the direction delta_w there, and w_plus becomes a face again.
+/// The steps of an edit: a face becomes w_plus, a prompt finds the direction delta_w there, and w_plus becomes a face again. Where there
+/// is a compositor, it says how that edit is drawn on the photo itself.
 public protocol FaceNetworks: Sendable {
     /// What the user can choose from.
     var prompts: [Manifest.Prompt] { get }
@@ -6,6 +7,9 @@ public protocol FaceNetworks: Sendable {
     var pixels: PixelSpec { get }
     /// Where a crop lies relative to eyes and mouth.
     var cropRule: CropRule { get }
+    /// M, the side of the compositor's grid, which divides the sides of crop and decode; nil without a compositor, whose edited faces are
+    /// pasted.
+    var guideSide: Int? { get }
 
     /// - Parameter face: a square of the side that the bundle's pixels name.
     /// - Returns: w_plus [1, L, D].
@@ -20,6 +24,18 @@ public protocol FaceNetworks: Sendable {
     /// - Parameter wPlus: [1, L, D].
     /// - Returns: the face, a square of side R.
     func decode(_ wPlus: Tensor) async throws -> RGBImage
+
+    /// - Parameter guides: [1, 9, M, M], those that `Guides` makes.
+    /// - Returns: fields [1, 8, M, M], those that `Overlay` takes.
+    func composite(_ guides: Tensor) async throws -> Tensor
+}
+
+extension FaceNetworks {
+    /// There is no compositor.
+    public var guideSide: Int? { nil }
+
+    /// There is no compositor.
+    public func composite(_ guides: Tensor) async throws -> Tensor { throw EditError.noCompositor }
 }
 
 /// The networks of a bundle, run by an engine.
@@ -41,6 +57,8 @@ public struct BundleNetworks: FaceNetworks {
     public var pixels: PixelSpec { bundle.manifest.pixels }
     /// That of the bundle.
     public var cropRule: CropRule { bundle.manifest.cropRule }
+    /// That of the bundle.
+    public var guideSide: Int? { bundle.manifest.guideSide }
 
     /// The latent of a face.
     public func encode(_ face: RGBImage) async throws -> Tensor {
@@ -56,6 +74,12 @@ public struct BundleNetworks: FaceNetworks {
     /// The face of a latent.
     public func decode(_ wPlus: Tensor) async throws -> RGBImage {
         pixels.image(try await output(of: "decoder", for: wPlus))
+    }
+
+    /// How an edit is drawn on the photo.
+    public func composite(_ guides: Tensor) async throws -> Tensor {
+        guard guideSide != nil else { throw EditError.noCompositor }
+        return try await output(of: Manifest.compositor, for: guides)
     }
 
     private func output(of part: String, for input: Tensor) async throws -> Tensor {

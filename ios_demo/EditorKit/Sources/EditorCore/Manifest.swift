@@ -1,7 +1,6 @@
 /// What `bundle.json` says, after it has been checked by itself. docs/bundle.md is the contract.
 public struct Manifest: Equatable, Sendable {
-    /// The schema version that this reader knows.
-    /// Version 2 may hold a compositor.
+    /// The newest schema version that this reader knows, which may hold a compositor.
     public static let schemaVersion = 2
     /// Bundles without a compositor, whose edited faces are pasted.
     public static let pastingVersion = 1
@@ -162,6 +161,21 @@ public struct Manifest: Equatable, Sendable {
 
     /// The prompt of this id, if the bundle has it.
     public func prompt(_ id: String) -> Prompt? { prompts.first { $0.id == id } }
+
+    /// M of the compositor's guides [1, 9, M, M]; nil for a bundle without a compositor.
+    public var guideSide: Int? { part(Self.compositor)?.input.shape.last }
+
+    /// Refuses a compositor that does not fit the other networks.
+    func checkCompositor() throws(BundleError) {
+        guard let compositor = part(Self.compositor), let side = guideSide else { return }
+        let (taken, given) = (compositor.input.shape, compositor.output.shape)
+        guard side > 1, taken == [1, Guides.planes, side, side], given == [1, Overlay.planes, side, side] else {
+            throw BundleError(.manifest, "\(Self.compositor) takes \(taken) and gives \(given), which are no guides and fields")
+        }
+        for pictures in [pixels.size, part("decoder")?.output.shape.last ?? 0] where pictures == 0 || pictures % side != 0 {
+            throw BundleError(.manifest, "\(Self.compositor) has a side of \(side), which does not divide pictures of side \(pictures)")
+        }
+    }
 
     /// Rows and columns [R, D] of a prompt's text: what the text-conditioned editor takes more than it gives.
     ///

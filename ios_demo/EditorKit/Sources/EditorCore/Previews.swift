@@ -36,7 +36,7 @@ extension EditablePhoto {
         guard let face = request.face, let edit = try await request.edited() else {
             return Preview(edits: request.edits, picture: original)
         }
-        return Preview(edits: request.edits, picture: face.pasting(edit, into: original))
+        return Preview(edits: request.edits, picture: face.showing(edit, in: original))
     }
 
     /// Writes the photo with the last edit in full size, some rows at a time: pixels outside the face are those that `source` gave.
@@ -44,32 +44,16 @@ extension EditablePhoto {
     /// - Throws: `CancellationError` after `cancel`, or what source, sink or engine throw.
     public func save(to sink: inout some PhotoSink) async throws {
         let request = inForce
-        let paste = try await fullSize(request)
+        var edit = try await fullSize(request)
         for band in PhotoBands.covering(0..<source.height) {
             try Task.checkCancellation()
             if requests.isClosed { throw CancellationError() }
-            var rows = try source.checkedRows(band)
-            paste?.paste(into: &rows, at: band)
-            try sink.write(rows)
+            try sink.write(try edit.rows(band))
         }
     }
 
-    private func fullSize(_ request: Request) async throws -> FullSizePaste? {
-        guard let face = request.face, let edit = try await request.edited() else { return nil }
-        return FullSizePaste(
-            crop: face.face.crop, edit: try source.ownColours(edit),
-            unedited: try face.unedited.map(source.ownColours))
-    }
-}
-
-/// An edit on its way into a photo of full size.
-private struct FullSizePaste {
-    let crop: CropTransform
-    let edit: RGBImage
-    let unedited: RGBImage?
-
-    func paste(into rows: inout RGBImage, at band: Range<Int>) {
-        FacePaster(crop: crop, width: rows.width, rows: band, faceSide: edit.width, reconstruction: unedited)
-            .paste(edit, into: &rows)
+    private func fullSize(_ request: Request) async throws -> FullSizeEdit {
+        guard let face = request.face, let edit = try await request.edited() else { return FullSizeEdit(source, .keep) }
+        return try face.fullSize(edit, of: source)
     }
 }

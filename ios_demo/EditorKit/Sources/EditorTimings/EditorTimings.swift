@@ -21,9 +21,10 @@ struct EditorTimings {
             // First, so that nothing else has raised the process's peak.
             let save = try await SaveMemory(megapixels: options["--save"] ?? 48).run()
             let timings = try PasteTimings(rounds: options["--rounds"] ?? 10, threads: options["--threads"]).run()
+            let drawings = DrawTimings(rounds: options["--rounds"] ?? 10, threads: options["--threads"]).run()
             var drags: [DragSimulation.Outcome] = []
             for side in PasteTimings.sides { drags.append(try await DragSimulation(side: side).run()) }
-            let document = Document(threads: options["--threads"], measurements: timings, drags: drags, save: save)
+            let document = Document(threads: options["--threads"], measurements: timings + drawings, drags: drags, save: save)
             print(String(decoding: try json(document), as: UTF8.self))
         } catch {
             FileHandle.standardError.write(Data("error: \(error)\n".utf8))

@@ -22,7 +22,7 @@ struct PasteTimings {
     private func measured(_ side: Int, keepsDetail: Bool) throws -> [Measurement] {
         let picture = Self.noise(Self.picture.width, Self.picture.height, seed: 1)
         let (face, unedited) = (Self.noise(Self.faceSide, Self.faceSide, seed: 2), Self.noise(256, 256, seed: 3))
-        let crop = Self.turned(side)
+        let crop = Self.turned(side, in: Self.picture)
         let paster = FacePaster(
             crop: crop, width: picture.width, rows: 0..<picture.height, faceSide: Self.faceSide,
             reconstruction: keepsDetail ? unedited : nil, threads: threads)
@@ -48,7 +48,7 @@ struct PasteTimings {
     }
 
     /// A crop in the middle of the picture, turned as heads are; its sides leave the picture where it is too large.
-    private static func turned(_ side: Int) -> CropTransform {
+    static func turned(_ side: Int, in picture: (width: Int, height: Int)) -> CropTransform {
         let centre = SIMD2(Double(picture.width), Double(picture.height)) / 2
         // A turn of 4 degrees.
         let axis = Double(side) * SIMD2(0.99756, 0.06976)
