@@ -42,13 +42,15 @@ def _measure_kotlin(recorder: Recorder, request: AppsRequest, work: Path) -> Non
     before = [] if request.android_before is None else [request.android_before / "core.jar"]
     samples: dict[str, list[float]] = {}
     for _ in range(request.processes):
-        for form, older in (("plain", before), ("tuned", [])):
+        for form, older in (("plain", before), ("tuned", []), ("composed", [])):
             times = _java(work, [form, str(request.rounds)], first=older)
             for name, values in times.items():
                 samples.setdefault(f"kotlin_{name}_{form}", []).extend(values)
     for name, values in samples.items():
         recorder.measure(name, "kotlin", "ms", values, threads=1)
     _compare(recorder, "kotlin", "paste_1100", at_least=15.0)
+    text = "kotlin: an edit drawn under a face of 1100 pixels, over pasting it"
+    recorder.ratio("kotlin_compose_1100", text, "kotlin_compose_1100_composed", "kotlin_paste_1100_tuned")
     _record_drag(recorder, "kotlin", _java(work, ["drag"]))
     with tempfile.TemporaryDirectory() as folder:
         photo, saved = str(Path(folder, "photo.jpg")), str(Path(folder, "saved.jpg"))

@@ -37,7 +37,7 @@ fun EditControls(state: EditorState, saving: Boolean, actions: EditActions, modi
             val percent = stringResource(R.string.percent, Math.round(strength * 100))
             StrengthSlider(strength, prompt.strength, stringResource(R.string.strength), percent, state.canEdit, actions.setStrength)
         }
-        KeepDetail(state.keepDetail, actions.setKeepDetail)
+        if (!state.drawsOnPhoto) KeepDetail(state.keepDetail, actions.setKeepDetail)
         History(state.photo, actions)
         FileButtons(state, saving, actions)
     }

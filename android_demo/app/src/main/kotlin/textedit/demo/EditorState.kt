@@ -43,6 +43,7 @@ data class ShownPhoto(
  * @property photo null before one was picked.
  * @property strengths of the prompts that are not at 0, which add up.
  * @property promptId the prompt whose slider is shown.
+ * @property drawsOnPhoto edits are drawn on the photo, whose details stay; there is no [keepDetail] to choose.
  * @property failure why the model cannot be used; the user may try again.
  * @property message shown once.
  */
@@ -52,6 +53,7 @@ data class EditorState(
     val strengths: Map<String, Float> = emptyMap(),
     val promptId: String? = null,
     val keepDetail: Boolean = true,
+    val drawsOnPhoto: Boolean = false,
     val work: Work? = Work.OPENING_MODEL,
     val failure: Message? = null,
     val message: Message? = null,

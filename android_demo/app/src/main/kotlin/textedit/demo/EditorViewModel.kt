@@ -48,9 +48,10 @@ class EditorViewModel(application: Application, private val saved: SavedStateHan
         mutableState.update { it.copy(failure = null, work = Work.OPENING_MODEL) }
         viewModelScope.launch {
             reporting({ error -> mutableState.update { it.copy(failure = error, work = null) } }) {
-                val prompts = app.editor.open().faces.prompts
+                val faces = app.editor.open().faces
+                val prompts = faces.prompts
                 val chosen = prompts.find { it.id == state.value.promptId } ?: prompts.firstOrNull()
-                mutableState.update { it.copy(prompts = prompts, promptId = chosen?.id, work = null) }
+                mutableState.update { it.copy(prompts = prompts, promptId = chosen?.id, drawsOnPhoto = faces.drawsOnPhoto, work = null) }
                 saved.get<String>(PHOTO)?.let { load(it.toUri(), restoring = true) }
             }
         }

@@ -38,6 +38,23 @@ class Bundle internal constructor(val root: File, val manifest: Manifest) {
         return values
     }
 
+    /**
+     * M, the side of what the compositor takes; null where the bundle has none and edited faces are pasted.
+     *
+     * @throws BundleException its shapes are not those of a compositor of this bundle.
+     */
+    internal fun guideSide(): Int? {
+        val part = manifest.parts.find { it.name == Manifest.COMPOSITOR } ?: return null
+        val (taken, given) = part.input.shape to part.output.shape
+        val side = taken.last()
+        val squares = taken == listOf(1, Guides.PLANES, side, side) && given == listOf(1, Overlay.PLANES, side, side) && side > 1
+        val decoded = manifest.part(Manifest.DECODER).output.shape.last()
+        if (!squares || manifest.pixels.size % side != 0 || decoded % side != 0) {
+            throw BundleException("${part.name} takes $taken and gives $given, which does not fit pictures of ${manifest.pixels.size} and $decoded px")
+        }
+        return side
+    }
+
     /** [R,D]: what the input of the text-conditioned editor has more than its output. */
     private fun textShape(): Pair<Int, Int> {
         val part = manifest.part(Manifest.TEXT_EDITOR)

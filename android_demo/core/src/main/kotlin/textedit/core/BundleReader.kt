@@ -37,7 +37,10 @@ object BundleReader {
         val manifest = manifest(raw, signature, publicKey)
         checkListing(manifest, present)
         manifest.files.forEach { checkHash(it, sha256(File(root, it.path).inputStream())) }
-        return Bundle(root, manifest).also { bundle -> manifest.prompts.forEach(bundle::vector) }
+        return Bundle(root, manifest).also { bundle ->
+            manifest.prompts.forEach(bundle::vector)
+            bundle.guideSide()
+        }
     }
 
     /**

@@ -72,7 +72,7 @@ class DeviceBenchmark(
         val image = bundle.manifest.pixels.toTensor(face)
         samples.clear()
         val memory = measuredMemory(settings.promptId, image)
-        val steps = steps(settings.promptId, image)
+        val steps = steps(settings.promptId, face, image)
         repeat(settings.warmup) { steps.forEach { it.run() } }
         repeat(settings.rounds) { round ->
             // Each round begins with another step, so that a change of the device's speed meets all.
@@ -85,21 +85,18 @@ class DeviceBenchmark(
 
     private class Step(val id: String, val run: () -> Unit)
 
-    private fun steps(promptId: String, image: FloatArray): List<Step> {
+    private fun steps(promptId: String, face: PixelImage, image: FloatArray): List<Step> {
         val wPlus = networks.encode(image)
         val deltaW = networks.delta(promptId, wPlus)
         val strength = networks.prompt(promptId).strength.default
-        val pasting = ShownPicture.pasting(bundle.manifest.pixels.toImage(networks.decode(wPlus)))
+        val shown = ShownPicture(networks, face, networks.decode(wPlus))
         return listOf(
             Step("encode") { networks.encode(image) },
             Step("edit") { networks.delta(promptId, wPlus) },
             Step("decode") { networks.decode(wPlus) },
             Step("full") { fullEdit(promptId, image) },
             Step("slider") { networks.decode(applyEdit(wPlus, deltaW, strength)) },
-            Step("slider_shown") {
-                val face = bundle.manifest.pixels.toImage(networks.decode(applyEdit(wPlus, deltaW, strength)))
-                pasting.paste(face, keepDetail = true)
-            },
+            Step("slider_shown") { shown.picture(networks.decode(applyEdit(wPlus, deltaW, strength))) },
         )
     }
 
@@ -212,16 +209,28 @@ class DeviceBenchmark(
     }
 }
 
-/** What `slider_shown` pastes into: a picture of the screen's size with a face of 700 pixels, on one thread. */
-private object ShownPicture {
-    const val WIDTH = 1280
-    const val HEIGHT = 960
-    const val FACE_SIDE = 700.0
+/**
+ * What `slider_shown` makes: a picture of the screen's size with a face of 700 pixels, on one thread.
+ *
+ * @param before the decode without an edit.
+ */
+private class ShownPicture(private val networks: FaceNetworks, face: PixelImage, before: FloatArray) {
+    private val rows = RowPool(threads = 1)
+    private val photo = PixelImage(WIDTH, HEIGHT, IntArray(WIDTH * HEIGHT) { opaque(it and 0xFF, it shr 4 and 0xFF, it shr 8 and 0xFF) })
+    private val crop = CropTransform(Point((WIDTH - FACE_SIDE) / 2, (HEIGHT - FACE_SIDE) / 2), Point(FACE_SIDE, 0.0))
+    private val guides = networks.guideSide?.let { Guides(it, networks.pixels, face, before) }
+    private val pasting = if (guides == null) FacePasting(photo, crop, networks.pixels.toImage(before), rows) else null
 
-    fun pasting(reconstruction: PixelImage): FacePasting {
-        val origin = Point((WIDTH - FACE_SIDE) / 2, (HEIGHT - FACE_SIDE) / 2)
-        val photo = PixelImage(WIDTH, HEIGHT, IntArray(WIDTH * HEIGHT) { opaque(it and 0xFF, it shr 4 and 0xFF, it shr 8 and 0xFF) })
-        return FacePasting(photo, CropTransform(origin, Point(FACE_SIDE, 0.0)), reconstruction, RowPool(threads = 1))
+    /** The photo with the face that was decoded as [after]. */
+    fun picture(after: FloatArray): PixelImage {
+        if (guides == null) return checkNotNull(pasting).paste(networks.pixels.toImage(after), keepDetail = true)
+        return Composition(photo, guides.overlay(networks.composite(guides.with(after)), after), crop).picture(rows)
+    }
+
+    private companion object {
+        const val WIDTH = 1280
+        const val HEIGHT = 960
+        const val FACE_SIDE = 700.0
     }
 }
 

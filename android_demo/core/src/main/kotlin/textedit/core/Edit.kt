@@ -6,7 +6,8 @@ data class Edit(val prompt: String, val strength: Float)
 /**
  * All that makes the picture out of a photo and its chosen face.
  *
- * @property keepDetail adds the change of the edit to the photo instead of showing the networks' face.
+ * @property keepDetail adds the change of the edit to the photo instead of showing the networks' face; says nothing where the bundle has a
+ *   compositor, which draws on the photo.
  */
 data class EditStep(val edits: List<Edit> = emptyList(), val keepDetail: Boolean = true) {
     /** True where the result is the photo itself. */

@@ -31,6 +31,7 @@ class EditSession(private val networks: FaceNetworks, private val dispatcher: Co
     // Guards the networks and the fields below; it is fair, so that requests run in the order in which they came.
     private val turn = Mutex()
     private var wPlus: FloatArray? = null
+    private var guides: Guides? = null
     private val deltas = mutableMapOf<String, FloatArray>()
 
     /**
@@ -43,10 +44,15 @@ class EditSession(private val networks: FaceNetworks, private val dispatcher: Co
         val number = newestFace.incrementAndGet()
         return inTurn(isNewest = { number == newestFace.get() }) {
             wPlus = null
+            guides = null
             deltas.clear()
             val latent = networks.encode(networks.pixels.toTensor(face))
             wPlus = latent
-            ifNewest { decoded(latent) }
+            ifNewest {
+                val before = networks.decode(latent)
+                guides = networks.guideSide?.let { Guides(it, networks.pixels, face, before) }
+                EditOutcome.Edited(networks.pixels.toImage(before))
+            }
         }
     }
 
@@ -79,6 +85,25 @@ class EditSession(private val networks: FaceNetworks, private val dispatcher: Co
                 val edited = edited(strengths)
                 currentCoroutineContext().ensureActive()
                 decoded(edited).face
+            }
+        }
+    }
+
+    /**
+     * What an edit does to the photo itself, for [compose]; waits and is superseded as [render].
+     *
+     * @throws IllegalStateException no face was set, or the bundle has no compositor.
+     */
+    suspend fun draw(strengths: Map<String, Float>): Overlay {
+        strengths.forEach { (id, strength) -> networks.prompt(id).strength.used(strength) }
+        return turn.withLock {
+            withContext(dispatcher) {
+                val edited = edited(strengths)
+                val guides = checkNotNull(guides) { "this bundle has no compositor" }
+                currentCoroutineContext().ensureActive()
+                val after = networks.decode(edited)
+                currentCoroutineContext().ensureActive()
+                guides.overlay(networks.composite(guides.with(after)), after)
             }
         }
     }

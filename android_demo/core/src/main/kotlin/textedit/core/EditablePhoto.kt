@@ -126,6 +126,7 @@ class EditablePhoto internal constructor(
      * Asks for a picture; returns at once. Several prompts add up. Where all strengths are 0 the picture is the photo itself.
      *
      * @param moving the slider is still held: moves that follow each other are one step of the history.
+     * @param keepDetail see [EditStep]; of bundles without a compositor alone.
      * @return the pictures from this edit on; see [previews].
      * @throws NoFaceChosen no face was chosen.
      * @throws IllegalArgumentException a strength is out of its prompt's range.

@@ -44,6 +44,9 @@ class FaceEditor private constructor(
     private val rows = RowPool(options.threads)
     private val scope = CoroutineScope(SupervisorJob() + Dispatchers.Default)
 
+    /** True where edits are drawn on the photo itself; false where the bundle has no compositor, and edited faces are pasted. */
+    val drawsOnPhoto: Boolean get() = networks.guideSide != null
+
     /** What the bundle can do, in its order. */
     val prompts: List<Prompt> get() = bundle.manifest.prompts
 
@@ -81,7 +84,7 @@ class FaceEditor private constructor(
      * @param progress called with the share that is done, 0 to 1.
      */
     suspend fun warmUp(progress: (Float) -> Unit = {}) = withContext(networkThread) {
-        val names = listOf(Manifest.ENCODER, Manifest.DECODER)
+        val names = listOfNotNull(Manifest.ENCODER, Manifest.DECODER, Manifest.COMPOSITOR.takeIf { drawsOnPhoto })
         names.forEachIndexed { done, name ->
             progress(done.toFloat() / names.size)
             runner.load(bundle.manifest.part(name))

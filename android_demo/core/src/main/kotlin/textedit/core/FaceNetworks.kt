@@ -14,13 +14,18 @@ interface NetworkRunner : Closeable {
     fun release(kept: Set<String> = emptySet())
 }
 
-/** Encoder, editors and decoder of one bundle, whatever kind its prompts are. */
+/** Encoder, editors, decoder and compositor of one bundle, whatever kind its prompts are. */
 class FaceNetworks(private val bundle: Bundle, private val runner: NetworkRunner) {
     private val manifest = bundle.manifest
     private val encoder = manifest.part(Manifest.ENCODER)
     private val decoder = manifest.part(Manifest.DECODER)
 
+    private val compositor = manifest.parts.find { it.name == Manifest.COMPOSITOR }
+
     val pixels: PixelSpec get() = manifest.pixels
+
+    /** Side M of what [composite] takes; null where the bundle has no compositor and edited faces are pasted. */
+    val guideSide: Int? = bundle.guideSide()
 
     /** Image float32 [1,3,S,S] in the range of [pixels] to w_plus [1,L,D]. */
     fun encode(image: FloatArray): FloatArray = runner.run(encoder, image)
@@ -38,6 +43,13 @@ class FaceNetworks(private val bundle: Bundle, private val runner: NetworkRunner
 
     /** w_plus [1,L,D] to image float32 [1,3,R,R], not clamped. */
     fun decode(wPlus: FloatArray): FloatArray = runner.run(decoder, wPlus)
+
+    /**
+     * Guides float32 [1,9,M,M] to fields float32 [1,8,M,M]; see [Guides].
+     *
+     * @throws IllegalStateException the bundle has no compositor.
+     */
+    fun composite(guides: FloatArray): FloatArray = runner.run(checkNotNull(compositor) { "this bundle has no compositor" }, guides)
 
     /** The prompt's entry. */
     fun prompt(id: String): Prompt = manifest.prompt(id)

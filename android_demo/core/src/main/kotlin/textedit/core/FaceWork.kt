@@ -18,7 +18,10 @@ internal class FaceWork(
     private val crop: CropTransform,
     private val work: PhotoWork,
 ) {
-    private class Encoded(val session: EditSession, val reconstruction: PixelImage, val pasting: FacePasting)
+    /** [pasting] is null where the compositor draws on the photo. */
+    private class Encoded(val session: EditSession, val reconstruction: PixelImage, val pasting: FacePasting?)
+
+    private val onScreen = crop.scaled(original.width.toDouble() / source.width)
 
     private val encoding = Mutex()
     private var encoded: Encoded? = null
@@ -26,14 +29,27 @@ internal class FaceWork(
     /** The photo at the size of the screen after [step]. */
     suspend fun picture(step: EditStep): PixelImage {
         val face = encoded()
+        if (face.pasting == null) {
+            val overlay = face.session.draw(step.strengths())
+            return withContext(Dispatchers.Default) { Composition(original, overlay, onScreen).picture(work.rows) }
+        }
         val edited = face.session.render(step.strengths())
         return withContext(Dispatchers.Default) { face.pasting.paste(edited, step.keepDetail) }
     }
 
-    /** What [step] does to the photo at full size. */
-    suspend fun change(step: EditStep): FaceChange {
+    /** What [step] does to the photo at full size; null where that is nothing. */
+    suspend fun change(step: EditStep): FaceChange? {
         val face = encoded()
-        return FaceChange(crop, face.session.render(step.strengths()), face.reconstruction.takeIf { step.keepDetail })
+        if (face.pasting == null) return drawn(face.session.draw(step.strengths()))
+        return PastedFace(crop, face.session.render(step.strengths()), face.reconstruction.takeIf { step.keepDetail })
+    }
+
+    private suspend fun drawn(overlay: Overlay): FaceChange? {
+        val box = overlay.needed(crop, source.width, source.height)
+        if (box.isEmpty) return null
+        val part = PhotoPart(box.left, box.top, box.right, box.bottom)
+        val pixels = withContext(Dispatchers.IO) { source.pixels(part, max(part.width, part.height)) }
+        return DrawnFace(part, pixels, overlay, crop)
     }
 
     private suspend fun encoded(): Encoded = encoding.withLock {
@@ -41,8 +57,8 @@ internal class FaceWork(
             val face = withContext(Dispatchers.IO) { faceOf(source, crop, work.networks.pixels.size) }
             val session = EditSession(work.networks, work.networkThread)
             val reconstruction = checkNotNull(session.setFace(face) as? EditOutcome.Edited) { "another face came in between" }.face
-            val onScreen = crop.scaled(original.width.toDouble() / source.width)
-            Encoded(session, reconstruction, FacePasting(original, onScreen, reconstruction, work.rows)).also { encoded = it }
+            val pasting = if (work.networks.guideSide == null) FacePasting(original, onScreen, reconstruction, work.rows) else null
+            Encoded(session, reconstruction, pasting).also { encoded = it }
         }
     }
 
@@ -64,13 +80,3 @@ internal class FaceWork(
 /** Prompts that come twice add up like any others. */
 internal fun EditStep.strengths(): Map<String, Float> =
     edits.groupBy(Edit::prompt).mapValues { (_, same) -> same.map(Edit::strength).sum() }
-
-/** An edited face at its place in the photo. [reconstruction] as in [pasteBack]. */
-internal class FaceChange(val crop: CropTransform, val edited: PixelImage, val reconstruction: PixelImage?) {
-    /** Pixels of a [part] of the photo as they are after the edit. */
-    fun onto(part: PhotoPart, pixels: PixelImage): PixelImage =
-        pasteBack(pixels, edited, crop.from(part.left, part.top), reconstruction)
-}
-
-/** The same crop in a photo whose pixel (0, 0) is this one's ([x], [y]). */
-private fun CropTransform.from(x: Int, y: Int) = CropTransform(origin - Point(x.toDouble(), y.toDouble()), axis)

@@ -109,7 +109,7 @@ internal class JpegEdit(private val input: JpegInput, private val output: JpegOu
         writeTables(frame, header)
         val (widest, highest) = frame.components.maxOf { it.across } to frame.components.maxOf { it.down }
         val samplings = frame.components.map { Sampling(widest.toDouble() / it.across, highest.toDouble() / it.down) }
-        val edit = JpegChange(change, uprightMapping(orientation, frame.width, frame.height), samplings)
+        val edit = change.inJpeg(uprightMapping(orientation, frame.width, frame.height), samplings)
         // A single component is stored block by block, however it is sampled.
         val single = frame.components.size == 1
         val (unitWidth, unitHeight) = if (single) 8 to 8 else 8 * widest to 8 * highest

@@ -73,6 +73,24 @@ class ContractTest {
     }
 
     @Test
+    fun compositions() {
+        val vectors = Vectors.read("compositions.json")
+        val guides = guides(vectors)
+        val expected = littleEndian(vectors["guides"].bytes)
+        val found = guides.with(SIXTEEN.toTensor(vectors["after"].image))
+        assertEquals(expected.size, found.size)
+        for (at in expected.indices) assertEquals(expected[at], found[at], vectors["guides_tolerance"].float)
+        eachCase("compositions.json") { _, case ->
+            val overlay = guides.overlay(littleEndian(case["fields"].bytes), SIXTEEN.toTensor(vectors["after"].image))
+            val result = compose(vectors["photo"].image, overlay, transform(case["transform"]))
+            assertSameLevels(case["result"].image, result, vectors["tolerance_levels"].int)
+        }
+    }
+
+    private fun guides(vectors: Json) =
+        Guides(vectors["guide_side"].int, SIXTEEN, vectors["crop"].image, SIXTEEN.toTensor(vectors["before"].image))
+
+    @Test
     fun masks() {
         for ((side, opacity) in Vectors.read("pastes.json")["masks"].fields) {
             assertEquals(opacity.items.map { it.int }, featheredMask(side.toInt()).argb.map { it.blue }, side)
@@ -188,5 +206,9 @@ class ContractTest {
             listOf(0, 8, 16).maxOf { shift -> abs((expected.argb[at] shr shift and 0xFF) - (actual.argb[at] shr shift and 0xFF)) }
         }
         assertTrue(worst <= tolerance, "a pixel differs by $worst levels")
+    }
+
+    private companion object {
+        val SIXTEEN = PixelSpec(size = 16, minimum = -1f, maximum = 1f)
     }
 }

@@ -194,6 +194,32 @@ class FaceEditorTest {
         assertContentEquals(jpeg, target.readBytes())
     }
 
+    /** The compositor of these networks covers the middle of the crop with the decode. */
+    @Test
+    fun `with a compositor edits are drawn on the photo`() = within {
+        bundle = TinyBundle.openIn(scratch.newFolder(), compositor = true)
+        val photo = photo(one)
+        val (drawn, kept) = listOf(true, false).map { photo.edit(smile(1f), keepDetail = it).first().picture.argb }
+        assertEquals(listOf("encoder", "decoder", "editors/smile") + List(2) { listOf("decoder", "compositor") }.flatten(), runner.ran)
+        assertContentEquals(drawn, kept, "keepDetail says nothing here")
+        val box = Bounds.of(photo.faces.single().crop.scaled(0.5), context = 0.0)
+        val changed = drawn.indices.filter { drawn[it] != photo.original.argb[it] }
+        assertTrue(changed.isNotEmpty() && changed.all { it % 60 + 0.5 in box.left..box.right && it / 60 + 0.5 in box.top..box.bottom })
+        assertSame(photo.original, photo.edit(smile(0f)).first().picture)
+    }
+
+    @Test
+    fun `with a compositor the photo is drawn anew at full size`() = within {
+        bundle = TinyBundle.openIn(scratch.newFolder(), compositor = true)
+        val target = File(scratch.newFolder(), "saved.jpg")
+        val jpeg = TestPhotos.jpeg(photo)
+        photo(one, jpeg).run {
+            edit(smile(1f))
+            assertEquals(Saved(emptySet()), save(target))
+        }
+        assertNotEquals(TestPhotos.decoded(jpeg).argb.toList(), TestPhotos.decoded(target.readBytes()).argb.toList())
+    }
+
     @Test
     fun `warming up tells how far it is`() = within {
         val shares = mutableListOf<Float>()

@@ -43,7 +43,7 @@ class JpegEditTest {
         val jpeg = TestPhotos.jpeg(photo)
         val before = TestPhotos.decoded(jpeg)
         for (kept in listOf(reconstruction, null)) {
-            val (bytes, answer) = saved(jpeg, FaceChange(crop, edited, kept))
+            val (bytes, answer) = saved(jpeg, PastedFace(crop, edited, kept))
             val after = TestPhotos.decoded(bytes)
             val exact = pasteBack(before, edited, crop, kept)
             assertEquals(emptySet(), answer.losses)
@@ -66,7 +66,7 @@ class JpegEditTest {
             val seen = Point(mapping.a * face.x + mapping.b * face.y + mapping.c, mapping.d * face.x + mapping.e * face.y + mapping.f)
             val jpeg = TestPhotos.jpeg(stored, listOf(APP1 to exif(orientation)))
             val target = File(scratch.root, "turned.jpg")
-            val change = FaceChange(TestPhotos.crop(seen.x, seen.y, side = 24.0), edited, reconstruction)
+            val change = PastedFace(TestPhotos.crop(seen.x, seen.y, side = 24.0), edited, reconstruction)
             PhotoWriter(MemoryPhoto(stored, jpeg)).write(target, change)
             val (before, after) = TestPhotos.decoded(jpeg) to TestPhotos.decoded(target.readBytes())
             val changed = after.argb.indices.filter { difference(before, after, it) > 12 }
@@ -81,7 +81,7 @@ class JpegEditTest {
         val profile = "ICC_PROFILE\u0000\u0001\u0001".toByteArray() + ByteArray(500) { it.toByte() }
         val trailer = "motion photo".toByteArray()
         val jpeg = TestPhotos.jpeg(photo, listOf(APP2 to profile, APP1 to exif(6))) + trailer
-        val (bytes, _) = saved(jpeg, FaceChange(crop, edited, reconstruction))
+        val (bytes, _) = saved(jpeg, PastedFace(crop, edited, reconstruction))
         assertTrue(bytes.indexOf(profile) > 0)
         assertContentEquals(trailer, bytes.copyOfRange(bytes.size - trailer.size, bytes.size))
         val expected = exif(6).also { ExifSegment(it).removeThumbnail() }
@@ -96,7 +96,7 @@ class JpegEditTest {
         val first = TestPhotos.jpeg(photo, listOf(APP2 to pictures(0, 0)))
         val start = first.indexOf("MPF\u0000".toByteArray()) + 4
         val jpeg = TestPhotos.jpeg(photo, listOf(APP2 to pictures(first.size, first.size - start))) + gainMap
-        val (bytes, _) = saved(jpeg, FaceChange(crop, edited, reconstruction))
+        val (bytes, _) = saved(jpeg, PastedFace(crop, edited, reconstruction))
         val list = ByteBuffer.wrap(bytes, bytes.indexOf("MPF\u0000".toByteArray()) + 4, 66).slice()
         assertEquals(bytes.size - gainMap.size, list.getInt(ENTRIES_AT + 4), "size of the first picture")
         val found = bytes.indexOf("MPF\u0000".toByteArray()) + 4 + list.getInt(ENTRIES_AT + 16 + 8)
@@ -112,7 +112,7 @@ class JpegEditTest {
     @Test
     fun `a photo of another kind is written anew, tile by tile`() {
         for (file in listOf(TestPhotos.jpeg(photo, progressive = true), "no picture".toByteArray(), TestPhotos.jpeg(photo).copyOf(4000))) {
-            val (bytes, answer) = saved(file, FaceChange(crop, edited, reconstruction))
+            val (bytes, answer) = saved(file, PastedFace(crop, edited, reconstruction))
             assertEquals(setOf(Loss.FORMAT), answer.losses)
             val exact = pasteBack(photo, edited, crop, reconstruction)
             val pixels = IntArray(bytes.size / 3) { at ->

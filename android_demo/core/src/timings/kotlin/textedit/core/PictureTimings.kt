@@ -5,6 +5,8 @@ import java.io.InputStream
 import java.lang.management.ManagementFactory
 import java.lang.management.MemoryType
 import java.util.concurrent.CopyOnWriteArrayList
+import kotlin.math.abs
+import kotlin.math.max
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
@@ -14,13 +16,14 @@ import kotlinx.coroutines.runBlocking
 /**
  * Times the picture path on a JVM and prints one JSON document; `python -m benchmarks apps` runs it.
  *
- * `plain ROUNDS` and `tuned ROUNDS` paste a face into a picture of the screen's size, `drag` moves a slider for two seconds, `photo FILE`
- * writes a photo of 48 megapixels, and `save FILE OUT` edits it.
+ * `plain ROUNDS` and `tuned ROUNDS` paste a face into a picture of the screen's size, `composed ROUNDS` draws an edit on that and on a photo
+ * of 12 megapixels, `drag` moves a slider for two seconds, `photo FILE` writes a photo of 48 megapixels, and `save FILE OUT` edits it.
  */
 fun main(arguments: Array<String>) {
     val result = when (arguments[0]) {
         "plain" -> pasteTimes(arguments[1].toInt()) { scene -> { pasteBack(scene.photo, scene.edited, scene.crop, scene.reconstruction) } }
         "tuned" -> pasteTimes(arguments[1].toInt(), ::tunedPaste)
+        "composed" -> composeTimes(arguments[1].toInt())
         "drag" -> drag()
         "photo" -> writePhoto(File(arguments[1]))
         "save" -> save(File(arguments[1]), File(arguments[2]))
@@ -41,20 +44,53 @@ private fun tunedPaste(scene: Scene): () -> Any {
     return { pasting.paste(scene.edited, keepDetail = true) }
 }
 
-/** Milliseconds of this thread's processor time, so that a busy machine counts less. */
-private fun pasteTimes(rounds: Int, prepare: (Scene) -> () -> Any): Json {
-    val clock = ManagementFactory.getThreadMXBean()
-    val measured = SIDES.map { side ->
-        val paste = prepare(Scene(side))
-        repeat(WARM_UP) { paste() }
-        val samples = List(rounds) {
-            val started = clock.currentThreadCpuTime
-            paste()
-            Json.of((clock.currentThreadCpuTime - started) / 1e6)
-        }
-        "paste_$side" to Json.Array(samples)
+private fun pasteTimes(rounds: Int, prepare: (Scene) -> () -> Any): Json =
+    Json.obj(*SIDES.map { side -> "paste_$side" to times(rounds, prepare(Scene(side))) }.toTypedArray())
+
+/** The same pictures and faces as those of pasting, and a face of 2000 pixels in a photo of 12 megapixels. */
+private fun composeTimes(rounds: Int): Json {
+    val overlay = overlay()
+    val onScreen = SIDES.map { side ->
+        val scene = Scene(side)
+        "compose_$side" to composition(scene.photo, overlay, scene.crop)
     }
-    return Json.obj(*measured.toTypedArray())
+    val (width, height) = 4000 to 3000
+    val large = "compose_12mp" to composition(picture(width, height, seed = 1), overlay, cropAround(width / 2.0, height / 2.0, side = 2000.0))
+    return Json.obj(*(onScreen + large).map { (id, compose) -> id to times(rounds, compose) }.toTypedArray())
+}
+
+private fun composition(photo: PixelImage, overlay: Overlay, crop: CropTransform): () -> Any {
+    val rows = RowPool(threads = 1)
+    return { Composition(photo, overlay, crop).picture(rows) }
+}
+
+/** Moves four fifths of the side of the crop and paints a quarter of it. */
+private fun overlay(): Overlay {
+    val (side, plane) = GUIDE to GUIDE * GUIDE
+    val fields = FloatArray(8 * plane) { at ->
+        val reach = max(abs(at % side + 0.5 - side / 2), abs(at % plane / side + 0.5 - side / 2)) / side
+        when (at / plane) {
+            0, 1 -> if (reach < 0.4) 0.2f else 0f
+            2 -> if (reach < 0.135) 0.7f else 0f
+            else -> 0.5f
+        }
+    }
+    val pixels = PixelSpec(FACE, -1f, 1f)
+    val decode = pixels.toTensor(picture(FACE, FACE, seed = 2))
+    return Guides(side, pixels, picture(FACE, FACE, seed = 1), decode).overlay(fields, decode)
+}
+
+/** Milliseconds of this thread's processor time, so that a busy machine counts less. */
+private fun times(rounds: Int, work: () -> Any): Json {
+    val clock = ManagementFactory.getThreadMXBean()
+    repeat(WARM_UP) { work() }
+    return Json.Array(
+        List(rounds) {
+            val started = clock.currentThreadCpuTime
+            work()
+            Json.of((clock.currentThreadCpuTime - started) / 1e6)
+        },
+    )
 }
 
 /** The editor itself with networks that take the time of a phone's: 60 moves a second for two seconds. */
@@ -97,7 +133,7 @@ private fun save(file: File, target: File): Json {
     }
     val crop = cropAround(PHOTO_WIDTH / 2.0, PHOTO_HEIGHT / 2.0, side = 3000.0)
     val started = System.nanoTime()
-    val saved = PhotoWriter(source).write(target, FaceChange(crop, picture(FACE, FACE, seed = 2), picture(FACE, FACE, seed = 3)))
+    val saved = PhotoWriter(source).write(target, PastedFace(crop, picture(FACE, FACE, seed = 2), picture(FACE, FACE, seed = 3)))
     check(saved.losses.isEmpty()) { "the photo was not edited in place" }
     val heap = ManagementFactory.getMemoryPoolMXBeans().filter { it.type == MemoryType.HEAP }
     return Json.obj("seconds" to Json.of((System.nanoTime() - started) / 1e9), "peak_bytes" to Json.of(heap.sumOf { it.peakUsage.used }))
@@ -135,6 +171,7 @@ private fun createTempFolder(): File = java.nio.file.Files.createTempDirectory("
 private const val WIDTH = 1280
 private const val HEIGHT = 960
 private const val FACE = 256
+private const val GUIDE = 128
 private const val PHOTO_WIDTH = 8000
 private const val PHOTO_HEIGHT = 6000
 private const val TURN = 0.1
