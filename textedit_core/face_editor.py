@@ -13,7 +13,7 @@ from torch import Tensor
 
 from textedit_core.alignment import crop_face
 from textedit_core.compositor import guides_of
-from textedit_core.compositor.composition import compose, overlay
+from textedit_core.compositor.composition import Overlay, compose, overlay
 from textedit_core.errors import UsageError
 from textedit_core.face_networks import EditPrompt, FaceNetworks
 from textedit_core.latents import apply_edit
@@ -102,9 +102,18 @@ class EditSession:
             UsageError: unknown prompt, or strength out of range.
         """
         if self._networks.has_compositor:
-            return self._composed(self._edited(edits))
+            return compose(self.photo, self.drawn(edits), self.transform)
         edited = self.edit_crop(edits)
         return paste_back(self.photo, edited, self.transform, self.reconstruct_crop() if keep_detail else None)
+
+    def drawn(self, edits: Edits) -> Overlay:
+        """What the model's compositor draws on the photo for the edit, in the crop; arguments and errors as in `edit`."""
+        networks = self._networks
+        if self._before is None:
+            self._before = networks.decode(self._w_plus)
+        after = networks.decode(self._edited(edits))
+        guides = guides_of(networks.pixels.to_tensor(self.crop), self._before, after, networks.guide_side)
+        return overlay(networks.composite(guides), after, self.crop)
 
     def edit_crop(self, edits: Edits) -> Image.Image:
         """Returns the edited aligned crop, RGB [R x R]; arguments and errors as in `edit`."""
@@ -119,14 +128,6 @@ class EditSession:
         for prompt_id, strength in checked_strengths(self._networks, edits).items():
             w_plus = apply_edit(w_plus, self._delta(prompt_id), strength)
         return w_plus
-
-    def _composed(self, w_plus: Tensor) -> Image.Image:
-        networks = self._networks
-        if self._before is None:
-            self._before = networks.decode(self._w_plus)
-        after = networks.decode(w_plus)
-        guides = guides_of(networks.pixels.to_tensor(self.crop), self._before, after, networks.guide_side)
-        return compose(self.photo, overlay(networks.composite(guides), after, self.crop), self.transform)
 
     def _delta(self, prompt_id: str) -> Tensor:
         if prompt_id not in self._deltas:

@@ -1,7 +1,8 @@
 """Pairs of photographs of one person, at rest and changed, with landmarks: the only edits of real photographs whose answer is known.
 
 The layout is that of the face sets of the Face Research Lab: `neutral/NAME`, `smiling/NAME` and `landmarks.json`, which holds for each
-neutral photo 189 `points` and `to_smiling`, the similarity [2,3] that carries them onto the smiling photo.
+neutral photo 189 `points` and `to_smiling`, the similarity [2,3] that carries them onto the smiling photo. Where it also holds the `points` of
+a smiling photo, the true motion of the face is known without looking for it in the pictures.
 """
 
 from __future__ import annotations
@@ -23,6 +24,8 @@ REST, CHANGED = "neutral", "smiling"
 # Of the 189 points: the pupils, both sides of the nose's tip, the corners of the mouth.
 _PUPILS, _NOSE, _MOUTH = (0, 1), (54, 60), (87, 93)
 _POINTS = 189
+# `to_smiling` is written with a few decimals; its two columns may differ from a similarity's by this share.
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class PhotoPair:
         rest, changed: the photos.
         points: [189,2] float64 in pixels of the photo at rest.
         to_changed: [2,3] float64, carries places of the photo at rest to the changed one, so that only the expression differs.
+        changed_points: [189,2] float64 in pixels of the changed photo; None where the folder does not tell.
     """
 
     name: str
@@ -41,6 +45,18 @@ class PhotoPair:
     changed: Path
     points: NDArray[np.float64]
     to_changed: NDArray[np.float64]
+    changed_points: NDArray[np.float64] | None = None
+
+    @property
+    def corners(self) -> NDArray[np.float64]:
+        """The corners of the mouth [2,2] in the photo at rest."""
+        return self.points[list(_MOUTH)]
+
+    def corner_motion(self, transform: CropTransform) -> NDArray[np.float64] | None:
+        """By the landmarks of both photos, how far the change moves the corners [2,2], in fractions of a crop's side; None if unknown."""
+        if self.changed_points is None:
+            return None
+        return self.carried(transform).to_crop(self.changed_points[list(_MOUTH)]) - transform.to_crop(self.corners)
 
     @property
     def landmarks(self) -> NDArray[np.float64]:
@@ -69,7 +85,7 @@ def read_pairs(folder: Path) -> list[PhotoPair]:
     path = folder / LANDMARKS_NAME
     try:
         listed = json.loads(path.read_text("utf8"))
-        pairs = [_pair(folder, name, entry) for name, entry in sorted(listed.items()) if "to_smiling" in entry]
+        pairs = [_pair(folder, name, listed) for name, entry in sorted(listed.items()) if "to_smiling" in entry]
     except FileNotFoundError:
         raise UserError(f"{str(folder)!r} has no {LANDMARKS_NAME}; a folder of pairs holds {REST}/, {CHANGED}/ and that file") from None
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -79,12 +95,22 @@ def read_pairs(folder: Path) -> list[PhotoPair]:
     return pairs
 
 
-def _pair(folder: Path, name: str, entry: dict[str, object]) -> PhotoPair:
-    points, matrix = np.array(entry["points"], np.float64), np.array(entry["to_smiling"], np.float64)
-    if points.shape != (_POINTS, 2) or matrix.shape != (2, 3):
-        raise UserError(f"{LANDMARKS_NAME}: {name} has points {list(points.shape)} and to_smiling {list(matrix.shape)}; not [189,2], [2,3]")
+def _pair(folder: Path, name: str, listed: dict[str, dict[str, object]]) -> PhotoPair:
+    points, matrix = _numbers(name, "points", listed, (_POINTS, 2)), _numbers(name, "to_smiling", listed, (2, 3))
+    (a, b, _), (c, d, _) = matrix
+    if max(abs(a - d), abs(b + c)) > _ROUNDING * np.hypot(a, c) or not np.hypot(a, c) > 0.0:
+        raise UserError(f"{LANDMARKS_NAME}: to_smiling of {name} turns or scales unevenly; expected a similarity [[a,-b,x],[b,a,y]]")
     rest, changed = folder / name, folder / CHANGED / Path(name).name
     for photo in (rest, changed):
         if not photo.is_file():
             raise UserError(f"{str(photo)!r} is missing; {LANDMARKS_NAME} lists it")
-    return PhotoPair(rest.stem, rest, changed, points, matrix)
+    smiling = f"{CHANGED}/{changed.name}"
+    changed_points = _numbers(smiling, "points", listed, (_POINTS, 2)) if smiling in listed else None
+    return PhotoPair(rest.stem, rest, changed, points, matrix, changed_points)
+
+
+def _numbers(name: str, key: str, listed: dict[str, dict[str, object]], shape: tuple[int, int]) -> NDArray[np.float64]:
+    found = np.array(listed[name][key], np.float64)
+    if found.shape != shape or not np.isfinite(found).all():
+        raise UserError(f"{LANDMARKS_NAME}: {key} of {name} are {list(found.shape)}; expected finite numbers {list(shape)}")
+    return found

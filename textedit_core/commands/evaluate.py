@@ -6,6 +6,11 @@ import argparse
 import json
 from pathlib import Path
 
+from textedit_core.errors import UsageError
+
+# Flags that say nothing about photographs.
+_RENDERED_ONLY = ("html", "counterfactuals", "judges", "photo", "landmarks")
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Adds the flags of `evaluate`."""
@@ -36,8 +41,12 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 
 def _run_photographs(options: argparse.Namespace) -> int:
-    from textedit_core.evaluation.photographs import PhotoRequest, evaluate_photographs, format_photographs
+    from textedit_core.evaluation.photo_table import format_photographs
+    from textedit_core.evaluation.photographs import PhotoRequest, evaluate_photographs
 
+    given = [flag for flag in _RENDERED_ONLY if getattr(options, flag) is not None]
+    if given:
+        raise UsageError(f"--{given[0]} is of the evaluation on rendered faces; leave it out with --photos")
     request = PhotoRequest(
         options.photos,
         checkpoint=options.checkpoint,
@@ -57,6 +66,8 @@ def _run_photographs(options: argparse.Namespace) -> int:
 def _run(options: argparse.Namespace) -> int:
     if options.photos is not None:
         return _run_photographs(options)
+    if options.everyone:
+        raise UsageError("--everyone is of the evaluation on photographs; give --photos DIR too")
     from textedit_core.alignment import parse_landmarks
     from textedit_core.evaluation import EvaluateRequest, evaluate, format_report
 

@@ -7,10 +7,11 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from textedit_core.compositor.composition import LUMA
+from textedit_core.compositor.composition import LUMA, bilinear
 from textedit_core.errors import UserError
 
 Picture = NDArray[np.uint8]
+Vectors = NDArray[np.float64]
 # Everything is measured in crops of this side.
 SIDE = 256
 # Round the mouth, in pixels of such a crop: lines, columns.
@@ -19,6 +20,8 @@ MOUTH = (slice(150, 230), slice(70, 186))
 _STILL = 1.0
 # The optical flow between decodes is smoothed by so many pixels.
 _SMOOTHING = 3.0
+# Of the search for where a field shows a point.
+_STEPS = 30
 # Gradient magnitude similarity: the constant of Xue et al. 2014 for 8-bit pictures.
 _GMSD_CONSTANT = 170.0
 
@@ -56,17 +59,15 @@ def structure_distance(picture: Picture, answer: Picture) -> float:
     return float(similarity.std())
 
 
-def corner_motion(corners: NDArray[np.float64], rest: Picture, answer: Picture, crop: Picture) -> tuple[float, float]:
-    """How far the corners of the mouth go along the way that the real smile takes them: share of that way, and 1 if it is the right way.
+def share_of_way(made: Vectors, true: Vectors) -> tuple[float, float]:
+    """How far points go along the way that the real change takes them: share of that way, and 1 if it is the right way.
 
     Args:
-        corners: [2,2] in pixels of the crop at rest.
-        rest, answer, crop: at rest, really smiling and edited, uint8 [S,S,3].
+        made, true: motions [2,2] of the corners of the mouth in pixels of the crop, of the edit and of the real change.
 
-    Both motions are found by optical flow in the picture, near the landmarks of the photograph at rest; not a number where the real
-    corners hardly move.
+    Returns:
+        Twice not a number where the real corners hardly move.
     """
-    true, made = (_motion_at(corners, rest, picture) for picture in (answer, crop))
     length = float((true * true).sum())
     if length < 2.0 * _STILL**2:
         return float("nan"), float("nan")
@@ -74,13 +75,30 @@ def corner_motion(corners: NDArray[np.float64], rest: Picture, answer: Picture, 
     return along / length, float(along > 0.0)
 
 
-def _motion_at(places: NDArray[np.float64], rest: Picture, changed: Picture) -> NDArray[np.float64]:
-    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest: the median of a small window."""
+def tracked(places: Vectors, rest: Picture, changed: Picture) -> Vectors:
+    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest, by `motion`: the median of a small window."""
     flow, windows = motion(rest, changed), []
     for x, y in places.round().astype(int):
         window = flow[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
         windows.append(np.median(window.reshape(-1, 2), 0))
     return np.stack(windows).astype(np.float64)
+
+
+def pushed(places: Vectors, flow: NDArray[np.float32]) -> Vectors:
+    """Motion [N,2] that a field gives to points, with nothing to be found in a picture.
+
+    Args:
+        places: [N,2] in fractions of the crop's side.
+        flow: [M,M,2] in such fractions, from a place of the edited picture to the one whose content is shown there.
+
+    Returns:
+        In fractions of the side. The place at which a point is shown is where place + flow is the point; its fixed point is
+        reached step by step, which a field that does not fold the picture lets converge.
+    """
+    moved = np.zeros_like(places)
+    for _ in range(_STEPS):
+        moved = -bilinear(flow, places + moved).astype(np.float64)
+    return moved
 
 
 def unchanged(before: Image.Image, after: Image.Image) -> float:

@@ -6,38 +6,45 @@ Everything is looked at in the crop of the photograph at rest, laid over the pho
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
 from rich.console import Console
 from rich.progress import track
 
-from textedit_core.alignment import CropTransform, crop_face, cut_out
+from textedit_core.alignment import cut_out
 from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
-from textedit_core.compositor.composition import Overlay, compose
-from textedit_core.errors import UserError
+from textedit_core.config import Prompt
+from textedit_core.errors import UsageError, UserError
 from textedit_core.evaluation.bootstrap import estimate
 from textedit_core.evaluation.onnx_recogniser import OnnxRecogniser, open_recogniser
-from textedit_core.evaluation.photo_measures import MOUTH, SIDE, Picture, corner_motion, motion, mouth_psnr, structure_distance, unchanged
-from textedit_core.face_editor import FaceEditor
-from textedit_core.face_networks import FaceNetworks
-from textedit_core.open_networks import open_bundle_networks
-from textedit_core.pasting import paste_back
+from textedit_core.evaluation.photo_measures import (
+    MOUTH,
+    SIDE,
+    Picture,
+    mouth_psnr,
+    pushed,
+    share_of_way,
+    structure_distance,
+    tracked,
+    unchanged,
+)
+from textedit_core.evaluation.photo_table import write_photo_sheet
+from textedit_core.evaluation.photo_ways import REAL_SMILE, Edited, Model, Person, cut_person, models_of
+from textedit_core.evaluation.rows import opened_bundle
+from textedit_core.face_editor import FaceEditor, checked_strength
 from textedit_core.photo_pairs import PhotoPair, read_pairs
-from textedit_core.photos import open_photo
+from textedit_core.photo_sheet import sheet_size
+from textedit_core.photos.limits import check_output
 
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-# Of the 189 points the corners of the mouth.
-_CORNERS = (87, 93)
+# Of which the best is looked for, as far as the prompt takes them.
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
+_USUAL = 1.0
 
 
 @dataclass(frozen=True)
@@ -47,12 +54,12 @@ class PhotoRequest:
     Attributes:
         photos: folder of pairs, see `photo_pairs`.
         checkpoint: checkpoint folder; None is the embedded reference.
-        bundles: exported bundles whose compositors are measured too.
+        bundles: exported bundles of this checkpoint whose compositors are measured too.
         prompt: whose edit is compared with the changed photograph.
         recogniser: an ONNX face recogniser, a second opinion on identity.
         people: how many of the pairs at most.
-        everyone: also those that the compositor was trained on; otherwise they are left out.
-        sheet: a picture to write, a column per person.
+        everyone: also those that the compositor was trained on, with figures of their own; otherwise they are left out.
+        sheet: a picture to write, a row per person.
         seed: of the bootstrap.
     """
 
@@ -67,68 +74,67 @@ class PhotoRequest:
     seed: int = 0
 
 
-@dataclass(frozen=True)
-class Person:
-    """One pair, cut out.
-
-    Attributes:
-        pair: the photographs.
-        photo: the whole photograph at rest.
-        transform: where its crop lies.
-        rest, answer: the crops, uint8 [S,S,3]; the answer is the real smile.
-    """
-
-    pair: PhotoPair
-    photo: Image.Image
-    transform: CropTransform
-    rest: Picture
-    answer: Picture
-
-
-# The whole photograph edited at a strength.
-Way = Callable[[Person, float], Image.Image]
-
-
 @dataclass
 class _Row:
-    """What one way of editing made of everybody: figures by name, one per person, and the crops at strength 1."""
+    """What one way of editing made, by person: figures by name, and the crop at the usual strength."""
 
-    figures: dict[str, list[float]] = field(default_factory=dict)
-    pictures: list[Picture] = field(default_factory=list)
+    figures: dict[str, dict[str, float]] = field(default_factory=dict)
+    pictures: dict[str, Picture] = field(default_factory=dict)
 
-    def note(self, **values: float) -> None:
-        for name, value in values.items():
-            self.figures.setdefault(name, []).append(value)
+    def note(self, person: Person, **values: float) -> None:
+        self.figures.setdefault(person.pair.name, {}).update(values)
+
+    def estimates(self, people: Sequence[str], seed: int) -> dict[str, Any]:
+        """Means over people with intervals, by figure."""
+        names = dict.fromkeys(name for person in people for name in self.figures[person])
+        return {name: estimate([self.figures[person].get(name, np.nan) for person in people], seed) for name in names}
+
+
+@dataclass(frozen=True)
+class _Setting:
+    """What all rows share: the prompt, its strengths, the one whose picture is looked at, and who recognises people."""
+
+    prompt: str
+    strengths: tuple[float, ...]
+    usual: float
+    recogniser: OnnxRecogniser | None
 
 
 def evaluate_photographs(request: PhotoRequest) -> dict[str, Any]:
     """Measures every way of editing and returns one JSON document.
 
+    Its `rows` are of the `people` whom the compositor was not trained on, `rows_trained_on` of the others.
+
     Raises:
-        UserError: the pairs, the checkpoint, a bundle or the recogniser are missing or damaged, or nobody is left to measure.
-        UsageError: unknown prompt.
+        UserError: the pairs, the checkpoint, a bundle or the recogniser are missing or damaged, a bundle is of another checkpoint or
+            has no compositor, the sheet cannot be written, or nobody is left to measure.
+        UsageError: unknown prompt, less than one person, or a bundle that does not take the strengths.
     """
     checkpoint = open_checkpoint(request.checkpoint)
-    checkpoint.prompt(request.prompt)
+    setting = _setting(request, checkpoint.prompt(request.prompt))
     trained = trained_people(checkpoint)
-    pairs = [pair for pair in read_pairs(request.photos) if request.everyone or pair.name not in trained][: request.people]
-    if not pairs:
-        raise UserError(f"the compositor was trained on everybody of {str(request.photos)!r}; --everyone measures them all the same")
-    recogniser = None if request.recogniser is None else open_recogniser(request.recogniser)
+    pairs = _chosen(request, trained)
     with contextlib.ExitStack() as stack:
-        opened: list[AbstractContextManager[FaceNetworks]] = [open_bundle_networks(path) for path in request.bundles]
-        bundles = [stack.enter_context(each) for each in opened]
-        rows = measured(pairs, ways_of(CheckpointNetworks(checkpoint), bundles, request.prompt), recogniser, checkpoint)
+        bundles = [stack.enter_context(opened_bundle(path, checkpoint.checkpoint_id)) for path in request.bundles]
+        models = models_of(CheckpointNetworks(checkpoint), bundles)
+        _check(request, setting, models, len(pairs))
+        people = (cut_person(pair, checkpoint.config.crop) for pair in track(pairs, "photographs", console=Console(stderr=True)))
+        rows = measured(people, models, setting)
     if request.sheet is not None:
-        _write_sheet(rows, request.sheet)
+        write_photo_sheet({name: row.pictures for name, row in rows.items()}, request.sheet)
+    groups = [[pair.name for pair in pairs if (pair.name in trained) == known] for known in (False, True)]
+    strange, known = ({name: row.estimates(group, request.seed) for name, row in rows.items()} for group in groups)
     return {
         "checkpoint_id": checkpoint.checkpoint_id,
-        "prompt": request.prompt,
-        "people": [pair.name for pair in pairs],
-        "trained_on": sorted(trained & {pair.name for pair in pairs}),
-        "strengths": list(STRENGTHS),
-        "recogniser": None if recogniser is None else recogniser.card,
-        "rows": {name: {key: estimate(values, request.seed) for key, values in row.figures.items()} for name, row in rows.items()},
+        "prompt": setting.prompt,
+        "strength": setting.usual,
+        "strengths": list(setting.strengths),
+        "people": groups[0],
+        "trained_on": groups[1],
+        "landmarked": [pair.name for pair in pairs if pair.changed_points is not None],
+        "recogniser": None if setting.recogniser is None else setting.recogniser.card,
+        "rows": strange,
+        "rows_trained_on": known,
     }
 
 
@@ -137,127 +143,70 @@ def trained_people(checkpoint: Checkpoint) -> set[str]:
     return set(checkpoint.provenance.get("compositor", {}).get("people", []))
 
 
-def ways_of(networks: FaceNetworks, bundles: Sequence[FaceNetworks], prompt: str) -> dict[str, Way]:
-    """Every way of editing by its name, the compositor's last."""
-    pasting = FaceEditor(_Pasting(networks))
-    ways: dict[str, Way] = {
-        "no edit": lambda person, strength: person.photo,
-        "pasted": lambda person, strength: _pasted(pasting, person, prompt, strength, keep_detail=False),
-        "change added": lambda person, strength: _pasted(pasting, person, prompt, strength, keep_detail=True),
-        "flow between the decodes": lambda person, strength: _flowed(pasting, person, prompt, strength),
-    }
-    for each in (networks, *bundles):
-        if each.has_compositor:
-            ways[f"compositor, {each.name}"] = _composed(FaceEditor(each), prompt)
-    return ways
+def strengths_of(prompt: Prompt) -> tuple[tuple[float, ...], float]:
+    """The strengths that are tried, rising and within the prompt's range, and the usual one: 1, or the default where 1 is out of range."""
+
+    def fits(strength: float) -> bool:
+        return prompt.strength_min <= strength <= prompt.strength_max
+
+    usual = _USUAL if fits(_USUAL) else prompt.strength_default
+    return tuple(sorted({usual, *filter(fits, STRENGTHS)})), usual
 
 
-class _Pasting:
-    """A model's networks less its compositor."""
-
-    has_compositor, guide_side = False, 0
-
-    def __init__(self, networks: FaceNetworks) -> None:
-        self._networks = networks
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._networks, name)
+def _setting(request: PhotoRequest, prompt: Prompt) -> _Setting:
+    return _Setting(prompt.id, *strengths_of(prompt), None if request.recogniser is None else open_recogniser(request.recogniser))
 
 
-def _composed(editor: FaceEditor, prompt: str) -> Way:
-    return lambda person, strength: editor.photo(person.photo, person.pair.landmarks).edit({prompt: strength})
+def _chosen(request: PhotoRequest, trained: set[str]) -> list[PhotoPair]:
+    if request.people is not None and request.people < 1:
+        raise UsageError(f"{request.people} people leave nothing to measure; give 1 or more")
+    pairs = [pair for pair in read_pairs(request.photos) if request.everyone or pair.name not in trained][: request.people]
+    if not pairs:
+        raise UserError(f"the compositor was trained on everybody of {str(request.photos)!r}; --everyone measures them all the same")
+    return pairs
 
 
-def _pasted(editor: FaceEditor, person: Person, prompt: str, strength: float, keep_detail: bool) -> Image.Image:
-    session = editor.photo(person.photo, person.pair.landmarks)
-    reconstruction = session.reconstruct_crop() if keep_detail else None
-    return paste_back(person.photo, session.edit_crop({prompt: strength}), person.transform, reconstruction)
+def _check(request: PhotoRequest, setting: _Setting, models: Sequence[Model], people: int) -> None:
+    """Asks before any work whether every model takes the edits, and whether the sheet can be written."""
+    for model in models:
+        for strength in setting.strengths:
+            checked_strength(model.networks.prompt(setting.prompt), strength)
+    if request.sheet is not None:
+        check_output(request.sheet, sheet_size(people, sum(len(model.ways) for model in models)))
 
 
-def _flowed(editor: FaceEditor, person: Person, prompt: str, strength: float) -> Image.Image:
-    """The photograph moved as the decode moves, by optical flow: what needs no compositor."""
-    session = editor.photo(person.photo, person.pair.landmarks)
-    before, after = (np.asarray(each) for each in (session.reconstruct_crop(), session.edit_crop({prompt: strength})))
-    flow = motion(after, before) / np.float32(len(after))
-    zero = np.zeros((1, 1), np.float32)
-    colours = np.zeros((1, 1, 3), np.float32)
-    return compose(person.photo, Overlay(flow, zero, zero, zero, colours, colours, zero), person.transform)
-
-
-def measured(
-    pairs: Sequence[PhotoPair], ways: dict[str, Way], recogniser: OnnxRecogniser | None, checkpoint: Checkpoint
-) -> dict[str, _Row]:
+def measured(people: Iterable[Person], models: Sequence[Model], setting: _Setting) -> dict[str, _Row]:
     """Edits everybody in every way, at every strength, and notes what comes of it; the last row is the real smile itself."""
-    rows = {name: _Row() for name in (*ways, "the real smile")}
-    for pair in track(pairs, "photographs", console=Console(stderr=True)):
-        person = cut_person(pair, checkpoint)
-        for name, way in ways.items():
-            edited = {strength: way(person, strength) for strength in (STRENGTHS if name != "no edit" else (1.0,))}
-            crops = {strength: np.asarray(cut_out(photo, person.transform, SIDE)) for strength, photo in edited.items()}
-            _note(rows[name], person, crops[1.0], recogniser)
-            best = max(mouth_psnr(crop, person.answer) for crop in crops.values())
-            # Who would rather not have the edit leaves the slider at 0.
-            rows[name].note(psnr_db=mouth_psnr(crops[1.0], person.answer), best_psnr_db=max(best, mouth_psnr(person.rest, person.answer)))
-            rows[name].note(unchanged_pixels=unchanged(person.photo, edited[1.0]))
-        _note(rows["the real smile"], person, person.answer, recogniser)
+    rows = {name: _Row() for model in models for name in model.ways} | {REAL_SMILE: _Row()}
+    for person in people:
+        for model in models:
+            session = FaceEditor(model.networks).photo(person.photo, person.pair.landmarks)
+            for name, way in model.ways.items():
+                edits = {strength: way(session, setting.prompt, strength) for strength in setting.strengths}
+                _note_edits(rows[name], person, edits, setting)
+        _note_picture(rows[REAL_SMILE], person, person.answer, setting)
+        if not person.landmarked:
+            # Against itself the way that was found in this picture says nothing.
+            rows[REAL_SMILE].note(person, corner_motion=np.nan, right_direction=np.nan)
     return rows
 
 
-def cut_person(pair: PhotoPair, checkpoint: Checkpoint) -> Person:
-    """Opens and crops one pair."""
-    photo = open_photo(pair.rest).image
-    crop, transform = crop_face(photo, pair.landmarks, SIDE, checkpoint.config.crop)
-    answer = cut_out(open_photo(pair.changed).image, pair.carried(transform), SIDE)
-    return Person(pair, photo, transform, np.asarray(crop), np.asarray(answer))
+def _note_edits(row: _Row, person: Person, edits: dict[float, Edited], setting: _Setting) -> None:
+    crops = {strength: np.asarray(cut_out(edited.photo, person.transform, SIDE)) for strength, edited in edits.items()}
+    usual, crop = edits[setting.usual], crops[setting.usual]
+    _note_picture(row, person, crop, setting)
+    # Who would rather not have the edit leaves the slider at 0.
+    best = max(mouth_psnr(each, person.answer) for each in (person.rest, *crops.values()))
+    row.note(person, psnr_db=mouth_psnr(crop, person.answer), best_psnr_db=best, unchanged_pixels=unchanged(person.photo, usual.photo))
+    if usual.flow is not None:
+        row.note(person, field_motion=share_of_way(pushed(person.corners / SIDE, usual.flow) * SIDE, person.way)[0])
 
 
-def _note(row: _Row, person: Person, crop: Picture, recogniser: OnnxRecogniser | None) -> None:
-    row.pictures.append(crop)
-    row.note(structure_distance=structure_distance(crop[MOUTH], person.answer[MOUTH]))
-    corners = person.transform.to_crop(person.pair.points[list(_CORNERS)]) * SIDE
-    share, right = corner_motion(corners, person.rest, person.answer, crop)
-    row.note(corner_motion=share, right_direction=right)
-    if recogniser is not None:
+def _note_picture(row: _Row, person: Person, crop: Picture, setting: _Setting) -> None:
+    row.pictures[person.pair.name] = crop
+    share, right = share_of_way(tracked(person.corners, person.rest, crop), person.way)
+    row.note(person, corner_motion=share, right_direction=right, structure_distance=structure_distance(crop[MOUTH], person.answer[MOUTH]))
+    if setting.recogniser is not None:
         pictures = torch.from_numpy(np.stack([person.rest, crop])).permute(0, 3, 1, 2)
-        embeddings = recogniser.embed(pictures, person.transform.to_crop(person.pair.landmarks))
-        row.note(identity=float(embeddings[0] @ embeddings[1]))
-
-
-def _write_sheet(rows: dict[str, _Row], path: Path) -> None:
-    from textedit_core.atomic import replacing_file
-
-    lines = [np.concatenate(row.pictures, 1) for row in rows.values()]
-    with replacing_file(path) as draft:
-        Image.fromarray(np.concatenate(lines)).save(draft, format="PNG" if path.suffix.lower() == ".png" else "JPEG", quality=92)
-
-
-_COLUMNS = {
-    "psnr_db": ("PSNR, dB", 1.0, 2),
-    "best_psnr_db": ("best strength, dB", 1.0, 2),
-    "structure_distance": ("structure", 1.0, 3),
-    "corner_motion": ("corners move, %", 100.0, 0),
-    "right_direction": ("right way, %", 100.0, 0),
-    "identity": ("identity", 1.0, 3),
-    "unchanged_pixels": ("pixels unchanged, %", 100.0, 1),
-}
-
-
-def format_photographs(report: dict[str, Any]) -> str:
-    """The report as a Markdown table: means with 95% intervals, one line per way of editing."""
-    rows = report["rows"]
-    shown = [key for key in _COLUMNS if any(key in figures for figures in rows.values())]
-    count = len(report["people"])
-    head = f"{count} {'person' if count == 1 else 'people'}, {report['prompt']}, {report['checkpoint_id']}"
-    if report["trained_on"]:
-        head += f"; the compositor was trained on {len(report['trained_on'])} of them"
-    lines = [head, "", "| | " + " | ".join(_COLUMNS[key][0] for key in shown) + " |", "|---|" + "---|" * len(shown)]
-    for name, figures in rows.items():
-        lines.append(f"| {name} | " + " | ".join(_cell(figures.get(key), *_COLUMNS[key][1:]) for key in shown) + " |")
-    return "\n".join(lines)
-
-
-def _cell(found: dict[str, float] | None, scale: float, digits: int) -> str:
-    if found is None:
-        return ""
-    value, low, high = (scale * found[key] for key in ("value", "low", "high"))
-    return f"{value:.{digits}f} ({low:.{digits}f} to {high:.{digits}f})"
+        embeddings = setting.recogniser.embed(pictures, person.transform.to_crop(person.pair.landmarks))
+        row.note(person, identity=float(embeddings[0] @ embeddings[1]))
