@@ -1,7 +1,7 @@
 """Pairs of photographs of one person, at rest and changed, with landmarks: the only edits of real photographs whose answer is known.
 
 The layout is that of the face sets of the Face Research Lab: `neutral/NAME`, `smiling/NAME` and `landmarks.json`, which holds for each
-neutral photo 189 `points` and `to_smiling`, the similarity [2,3] that carries them onto the smiling photo. Where it also holds the `points` of
+neutral photo 189 `points` and `to_smiling`, the similarity [2,3] that carries them onto the smiling photo. If it also holds the `points` of
 a smiling photo, the true motion of the face is known without looking for it in the pictures.
 """
 
