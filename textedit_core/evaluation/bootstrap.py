@@ -31,6 +31,21 @@ def estimate(values: ArrayLike, seed: int = 0) -> Estimate | None:
     return {"value": float(numbers.mean()), "low": float(low), "high": float(high), "n": len(numbers)}
 
 
+def estimate_ratio(parts: ArrayLike, wholes: ArrayLike, seed: int = 0) -> Estimate | None:
+    """Returns the sum of `parts` over that of `wholes`, with its interval: a mean of ratios [N] that counts each group by its whole.
+
+    Groups with a small whole, whose own ratios wander far, weigh little in it. Arguments and answer as in `estimate`; wholes are positive.
+    """
+    pairs = np.stack([np.asarray(parts, np.float64), np.asarray(wholes, np.float64)], -1)
+    pairs = pairs[np.isfinite(pairs).all(-1)]
+    if not len(pairs):
+        return None
+    means = resampled_means(pairs, seed)
+    low, high = np.quantile(means[:, 0] / means[:, 1], _tails())
+    part, whole = pairs.sum(0)
+    return {"value": float(part / whole), "low": float(low), "high": float(high), "n": len(pairs)}
+
+
 def estimate_curve(values: ArrayLike, seed: int = 0) -> list[Estimate]:
     """Returns the estimate of every column of finite values [N,S], all from the same resamples."""
     numbers = np.asarray(values, np.float64)

@@ -15,9 +15,11 @@ from textedit_core.photo_sheet import save_sheet
 # By figure: heading, factor, digits.
 _COLUMNS = {
     "psnr_db": ("PSNR, dB", 1.0, 2),
+    "psnr_gain_db": ("gain, dB", 1.0, 2),
     "best_psnr_db": ("best strength, dB", 1.0, 2),
     "structure_distance": ("structure", 1.0, 3),
     "corner_motion": ("corners move, %", 100.0, 0),
+    "pooled_motion": ("pooled, %", 100.0, 0),
     "right_direction": ("right way, %", 100.0, 0),
     "field_motion": ("corners by the field, %", 100.0, 0),
     "identity": ("identity", 1.0, 3),

@@ -21,7 +21,7 @@ from textedit_core.checkpoints.networks import CheckpointNetworks
 from textedit_core.checkpoints.store import Checkpoint, open_checkpoint
 from textedit_core.config import Prompt
 from textedit_core.errors import UsageError, UserError
-from textedit_core.evaluation.bootstrap import estimate
+from textedit_core.evaluation.bootstrap import estimate, estimate_ratio
 from textedit_core.evaluation.onnx_recogniser import OnnxRecogniser, open_recogniser
 from textedit_core.evaluation.photo_measures import (
     MOUTH,
@@ -45,6 +45,8 @@ from textedit_core.photos.limits import check_output
 # Of which the best is looked for, as far as the prompt takes them.
 STRENGTHS = (0.5, 0.75, 1.0, 1.25, 1.5)
 _USUAL = 1.0
+# How far the real smile moves the corners, in square pixels: by what a person counts where all motion is pooled.
+_LENGTH = "way_length"
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,16 @@ class _Row:
 
     def estimates(self, people: Sequence[str], seed: int) -> dict[str, Any]:
         """Means over people with intervals, by figure."""
+
+        def values(name: str) -> list[float]:
+            return [self.figures[person].get(name, np.nan) for person in people]
+
         names = dict.fromkeys(name for person in people for name in self.figures[person])
-        return {name: estimate([self.figures[person].get(name, np.nan) for person in people], seed) for name in names}
+        found = {name: estimate(values(name), seed) for name in names if name != _LENGTH}
+        if _LENGTH in names:
+            lengths = np.array(values(_LENGTH))
+            found["pooled_motion"] = estimate_ratio(lengths * values("corner_motion"), lengths, seed)
+        return found
 
 
 @dataclass(frozen=True)
@@ -197,7 +207,9 @@ def _note_edits(row: _Row, person: Person, edits: dict[float, Edited], setting: 
     _note_picture(row, person, crop, setting)
     # Who would rather not have the edit leaves the slider at 0.
     best = max(mouth_psnr(each, person.answer) for each in (person.rest, *crops.values()))
-    row.note(person, psnr_db=mouth_psnr(crop, person.answer), best_psnr_db=best, unchanged_pixels=unchanged(person.photo, usual.photo))
+    reached, resting = mouth_psnr(crop, person.answer), mouth_psnr(person.rest, person.answer)
+    row.note(person, psnr_db=reached, psnr_gain_db=reached - resting, best_psnr_db=best)
+    row.note(person, unchanged_pixels=unchanged(person.photo, usual.photo))
     if usual.flow is not None:
         row.note(person, field_motion=share_of_way(pushed(person.corners / SIDE, usual.flow) * SIDE, person.way)[0])
 
@@ -205,7 +217,8 @@ def _note_edits(row: _Row, person: Person, edits: dict[float, Edited], setting: 
 def _note_picture(row: _Row, person: Person, crop: Picture, setting: _Setting) -> None:
     row.pictures[person.pair.name] = crop
     share, right = share_of_way(tracked(person.corners, person.rest, crop), person.way)
-    row.note(person, corner_motion=share, right_direction=right, structure_distance=structure_distance(crop[MOUTH], person.answer[MOUTH]))
+    row.note(person, corner_motion=share, right_direction=right, **{_LENGTH: float(np.square(person.way).sum())})
+    row.note(person, structure_distance=structure_distance(crop[MOUTH], person.answer[MOUTH]))
     if setting.recogniser is not None:
         pictures = torch.from_numpy(np.stack([person.rest, crop])).permute(0, 3, 1, 2)
         embeddings = setting.recogniser.embed(pictures, person.transform.to_crop(person.pair.landmarks))

@@ -10,7 +10,7 @@ import torch
 
 from tests.textedit_core.evaluation.known_faces import LABEL, NoiseGroups
 from textedit_core.errors import UserError
-from textedit_core.evaluation.bootstrap import estimate, estimate_curve
+from textedit_core.evaluation.bootstrap import estimate, estimate_curve, estimate_ratio
 from textedit_core.evaluation.curves import line_chart
 from textedit_core.evaluation.drift import change, other_traits, unchanged
 from textedit_core.evaluation.ground_truth import load_groups, spread
@@ -25,6 +25,14 @@ from textedit_core.synthetic.attributes import HAIR_COLORS, STYLES
 def test_interval_of_a_constant_has_no_width() -> None:
     assert estimate([0.25] * 10) == {"value": 0.25, "low": 0.25, "high": 0.25, "n": 10}
 
+
+
+def test_a_pooled_ratio_counts_each_group_by_its_whole() -> None:
+    found = estimate_ratio([3.0, 10.0, np.nan], [1.0, 19.0, 5.0])
+    # 13 of 20, although the mean of 3/1 and 10/19 is 1.76; resamples lie between the two.
+    assert found is not None and found["value"] == 0.65 and found["n"] == 2
+    assert found["low"] == pytest.approx(10 / 19) and found["high"] == pytest.approx(3.0)
+    assert estimate_ratio([np.nan], [1.0]) is None
 
 def test_interval_is_that_of_the_normal_limit() -> None:
     values = np.random.default_rng(0).normal(3.0, 2.0, 400)
