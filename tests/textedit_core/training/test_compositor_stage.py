@@ -131,7 +131,7 @@ def test_damaged_pairs_are_named(pair_folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="002.jpg' is missing"):
         read_pairs(copy)
     (copy / LANDMARKS_NAME).write_text('{"neutral/001.jpg": {"points": [[1, 2]], "to_smiling": [[1, 0, 0], [0, 1, 0]]}}')
-    with pytest.raises(UserError, match="neutral/001.jpg has points"):
+    with pytest.raises(UserError, match="points of neutral/001.jpg are"):
         read_pairs(copy)
     (copy / LANDMARKS_NAME).write_text("{}")
     with pytest.raises(UserError, match="no pairs"):
