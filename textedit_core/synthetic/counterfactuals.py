@@ -18,11 +18,10 @@ from textedit_core.synthetic.attributes import attributes
 from textedit_core.synthetic.counterfactual_edits import SHIPPED_EDITS, edit_named, source_scene
 from textedit_core.synthetic.counterfactual_set import FORMAT_VERSION, INDEX_NAME
 from textedit_core.synthetic.dataset import png, rounded, sample_person
-from textedit_core.synthetic.output_folder import check_request, check_settings, sweep
+from textedit_core.synthetic.output_folder import check_request, check_settings, draw_set
 from textedit_core.synthetic.sampler import sample_view
 from textedit_core.synthetic.scene import EXPRESSIONS, SceneParameters
-from textedit_core.synthetic.shard_workers import draw_shards
-from textedit_core.synthetic.shards import Sample, write_atomically
+from textedit_core.synthetic.shards import Sample
 from textedit_core.synthetic.splits import split_of
 from textedit_core.synthetic.stylize import stylised
 
@@ -174,8 +173,5 @@ def render_counterfactuals(
         CounterfactualShard(f"groups-{first // SHARD_GROUPS:05d}.tar", tuple(planned[first : first + SHARD_GROUPS]), resolution)
         for first in range(0, groups, SHARD_GROUPS)
     ]
-    sweep(folder)
-    index = {"format_version": FORMAT_VERSION, "complete": False, **settings, "picture": "png", "licence": "CC0-1.0", "shards": []}
-    write_atomically(folder / INDEX_NAME, json.dumps(index, indent=1).encode())
-    entries = draw_shards(shards, folder, Path(assets), resolution, workers)
-    write_atomically(folder / INDEX_NAME, json.dumps({**index, "complete": True, "shards": entries}, indent=1).encode())
+    index = {**settings, "picture": "png", "licence": "CC0-1.0"}
+    draw_set(folder, INDEX_NAME, FORMAT_VERSION, index, shards, Path(assets), resolution, workers)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from textedit_core import atomic
 from textedit_core.errors import UsageError, UserError
-from textedit_core.synthetic.shard_workers import core_count
-from textedit_core.synthetic.shards import SHARD_FOLDER
+from textedit_core.synthetic.shard_workers import ShardTask, core_count, draw_shards
+from textedit_core.synthetic.shards import SHARD_FOLDER, write_atomically
 
 SMALLEST_SIDE = 16
 
@@ -47,6 +48,35 @@ def check_request(count: int, resolution: int, workers: int | None, what: str) -
         raise UsageError(f"cannot render {count} {what}; ask for at least 1")
     if resolution < SMALLEST_SIDE:
         raise UsageError(f"--resolution {resolution} is too small; give at least {SMALLEST_SIDE} pixels")
+
+
+def draw_set(
+    folder: Path,
+    name: str,
+    version: int,
+    index: dict[str, Any],
+    tasks: Sequence[ShardTask],
+    assets: Path,
+    resolution: int,
+    workers: int | None,
+) -> None:
+    """Draws the shards of a set that are not there yet; its index says that it is not complete until they are.
+
+    Args:
+        folder: of the set.
+        name: of the index file.
+        version: of the index's format.
+        index: what the index says beside these and the shards.
+        tasks, assets, resolution, workers: as for `draw_shards`.
+
+    Raises:
+        UserError: as `draw_shards`.
+    """
+    sweep(folder)
+    unfinished = {"format_version": version, "complete": False, **index, "shards": []}
+    write_atomically(folder / name, json.dumps(unfinished, indent=1).encode())
+    entries = draw_shards(tasks, folder, assets, resolution, workers)
+    write_atomically(folder / name, json.dumps({**unfinished, "complete": True, "shards": entries}, indent=1).encode())
 
 
 def sweep(folder: Path) -> None:

@@ -19,11 +19,10 @@ from PIL import Image
 from textedit_core.hashing import sha256_of
 from textedit_core.synthetic.counterfactual_edits import AGED_AGES, CHILD_AGES
 from textedit_core.synthetic.dataset import png, rounded, sample_person
-from textedit_core.synthetic.output_folder import check_request, check_settings, sweep
+from textedit_core.synthetic.output_folder import check_request, check_settings, draw_set
 from textedit_core.synthetic.sampler import sample_view
 from textedit_core.synthetic.scene import EXPRESSIONS, GLASSES, HAIR_SHADES, HAIRS, SceneParameters
-from textedit_core.synthetic.shard_workers import draw_shards
-from textedit_core.synthetic.shards import Sample, write_atomically
+from textedit_core.synthetic.shards import Sample
 from textedit_core.synthetic.splits import split_of
 from textedit_core.synthetic.stylize import stylised
 
@@ -221,8 +220,5 @@ def render_partners(assets: Path, out: Path, people: int, *, resolution: int = 2
         PartnerShard(f"partners-{first // SHARD_PEOPLE:05d}.tar", tuple(planned[first : first + SHARD_PEOPLE]), resolution)
         for first in range(0, people, SHARD_PEOPLE)
     ]
-    sweep(folder)
-    index = {"format_version": FORMAT_VERSION, "complete": False, **settings, "licence": "CC0-1.0", "shards": []}
-    write_atomically(folder / INDEX_NAME, json.dumps(index, indent=1).encode())
-    entries = draw_shards(shards, folder, Path(assets), resolution, workers)
-    write_atomically(folder / INDEX_NAME, json.dumps({**index, "complete": True, "shards": entries}, indent=1).encode())
+    index = {**settings, "licence": "CC0-1.0"}
+    draw_set(folder, INDEX_NAME, FORMAT_VERSION, index, shards, Path(assets), resolution, workers)
