@@ -21,7 +21,7 @@ NAMELESS = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "b
 CORE_STEPS = (
     {"errors"},
     {"names", "hashing", "psnr", "exchange", "file_lock", "atomic"},
-    {"pixels", "photos", "latents", "alignment", "pasting", "html_page", "photo_pairs"},
+    {"pixels", "photos", "latents", "alignment", "pasting", "html_page", "photo_pairs", "optical_flow"},
     {"decoder", "encoder", "editor", "compositor", "face_networks", "prompts", "reference_prompts", "perception"},
     {"config"},
     {"losses", "checkpoints", "synthetic"},

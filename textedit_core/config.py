@@ -114,7 +114,7 @@ def tiny() -> ModelConfig:
         mapping=MappingConfig(z_dim=8, w_dim=16, hidden_dim=16, num_layers=2, lr_multiplier=1.0, normalize_z=False),
         clip=ClipConfig(16, 32, "resnet10t", text_width=16, text_layers=1, text_heads=2, context_length=12, vocab_size=128),
         identity=IdentityConfig(embed_dim=16, image_size=32, widths=(8, 8, 16, 16)),
-        compositor=CompositorConfig(32, 32, 32, widths=(8, 8)),
+        compositor=CompositorConfig(32, widths=(8, 8)),
     )
 
 

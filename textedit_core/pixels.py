@@ -9,6 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+# Shares of red, green and blue in the luminance of sRGB-encoded values (ITU-R BT.601).
+LUMA = (0.299, 0.587, 0.114)
+
 
 @dataclass(frozen=True)
 class PixelSpec:

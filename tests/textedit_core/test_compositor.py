@@ -14,6 +14,7 @@ from textedit_core.compositor import Compositor, composition, guides_of
 from textedit_core.compositor.composition import Overlay, bilinear, compose, cubic, overlay
 from textedit_core.compositor.network import DETAIL, FLOW, FLOW_UNIT, MASK, PAINT, PLANES, SHARE
 from textedit_core.config import preset
+from textedit_core.pixels import LUMA
 
 SIDE = 32
 
@@ -108,7 +109,7 @@ def test_paint_covers_and_detail_of_the_photo_lies_on_it() -> None:
     cover = np.ones((SIDE, SIDE), np.float32)
     plain = np.asarray(compose(photo, _drawn(90.0, mask=cover), CROP))
     assert (plain[5:55, 10:60] == 90).all()
-    luma = np.asarray(photo, np.float32) @ composition.LUMA
+    luma = np.asarray(photo, np.float32) @ np.array(LUMA, np.float32)
     detail = np.full((SIDE, SIDE), 0.5, np.float32)
     low = np.full((SIDE, SIDE), 120.0, np.float32)
     detailed = np.asarray(compose(photo, _drawn(90.0, mask=cover, detail=detail, low=low), CROP))

@@ -163,15 +163,12 @@ def _changes(options: argparse.Namespace, book: KeyBook) -> Changed:
 
 def _conditioned(request: TrainRequest) -> Checkpoint:
     from textedit_core.checkpoints.store import open_checkpoint
-    from textedit_core.training.compositor.partners import PartnerFolder
     from textedit_core.training.conditioned_prompt import add_conditioned_prompt
     from textedit_core.training.run import open_images
 
     assert request.prompt is not None
     directory = request.out / "checkpoint"
     photos = open_images(request, open_checkpoint(directory).config, "train")
-    # An editor's stage takes no partners.
-    assert not isinstance(photos, PartnerFolder)
     return add_conditioned_prompt(directory, request.prompt, photos, request.recipes["editor"], request.replace)
 
 

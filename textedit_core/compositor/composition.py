@@ -1,7 +1,7 @@
 """An edit drawn on the photo itself: the photo moved by the compositor's flow, painted where its mask says so, at the photo's own size.
 
 Only pixels that change are computed, band by band, so that the memory does not grow with the photo. Pixels that neither move nor are
-painted keep their bytes. The Kotlin, Swift and TypeScript readers of a bundle do the same arithmetic to one grey level.
+painted keep their bytes. The Kotlin and Swift readers of a bundle do the same arithmetic to one grey level.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from torch import Tensor
 from textedit_core.alignment import CropTransform
 from textedit_core.compositor.network import DETAIL, FLOW, FLOW_UNIT, MASK, PAINT, SHARE
 from textedit_core.pasting import covered_box
+from textedit_core.pixels import LUMA
 
 Plane = NDArray[np.float32]
-# ITU-R BT.601, on sRGB-encoded values.
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
+_LUMA = np.array(LUMA, np.float32)
 # Catmull and Rom 1974: the cubic of Keys 1981 with a = -0.5.
 _CUBIC = -0.5
 # Pixels that are computed at a time.
@@ -62,7 +62,7 @@ def overlay(fields: Tensor, after: Tensor, crop: Image.Image) -> Overlay:
     flow = np.ascontiguousarray(planes[FLOW].transpose(1, 2, 0)) * np.float32(FLOW_UNIT)
     paint = np.ascontiguousarray(planes[PAINT].transpose(1, 2, 0))
     mask, detail, share = (planes[each][0] for each in (MASK, DETAIL, SHARE))
-    low = lowered(np.asarray(crop, np.float32) @ LUMA, len(mask))
+    low = lowered(np.asarray(crop, np.float32) @ _LUMA, len(mask))
     return Overlay(flow, mask, detail, share, paint, decode, low)
 
 
@@ -112,7 +112,7 @@ def _compose_band(
     values = cubic(source, places + flow @ transform.matrix[:, :2].T)
     painted = mask > 0.0
     units, flow, cover, photo = units[painted], flow[painted], mask[painted][:, None], values[painted]
-    fine = photo @ LUMA - bilinear(drawn.low, units + flow)
+    fine = photo @ _LUMA - bilinear(drawn.low, units + flow)
     content = bilinear(drawn.after, units) * bilinear(drawn.share, units)[:, None] + bilinear(drawn.paint, units)
     paint = (np.clip(content, -1.0, 1.0) + 1.0) * 127.5 + (bilinear(drawn.detail, units) * fine)[:, None]
     values[painted] = photo + cover * (paint - photo)

@@ -7,8 +7,9 @@ from numpy.typing import NDArray
 from PIL import Image
 from scipy import ndimage
 
-from textedit_core.compositor.composition import LUMA, bilinear
-from textedit_core.errors import UserError
+from textedit_core.compositor.composition import bilinear
+from textedit_core.optical_flow import optical_flow
+from textedit_core.pixels import LUMA
 
 Picture = NDArray[np.uint8]
 Vectors = NDArray[np.float64]
@@ -18,29 +19,10 @@ SIDE = 256
 MOUTH = (slice(150, 230), slice(70, 186))
 # A corner that moves less than this many pixels says nothing about a direction.
 _STILL = 1.0
-# The optical flow between decodes is smoothed by so many pixels.
-_SMOOTHING = 3.0
 # Of the search for where a field shows a point.
 _STEPS = 30
 # Gradient magnitude similarity: the constant of Xue et al. 2014 for 8-bit pictures.
 _GMSD_CONSTANT = 170.0
-
-
-def motion(here: Picture, there: Picture) -> NDArray[np.float32]:
-    """Optical flow [S,S,2] in pixels, x right and y down: what is at p in `here` is at p + flow in `there`, both uint8 [S,S,3].
-
-    The iterated Lucas-Kanade of scikit-image (Le Besnerais and Champagnat 2005), smoothed.
-
-    Raises:
-        UserError: scikit-image is missing.
-    """
-    try:
-        from skimage.registration import optical_flow_ilk
-    except ImportError:
-        raise UserError("evaluate --photos needs scikit-image; pip install 'textedit[render]'") from None
-    tones = [ndimage.gaussian_filter(picture.astype(np.float32) @ LUMA, 1.0) for picture in (here, there)]
-    down, across = (ndimage.gaussian_filter(plane, _SMOOTHING) for plane in optical_flow_ilk(tones[0], tones[1], radius=9))
-    return np.ascontiguousarray(np.stack([across, down], -1), np.float32)
 
 
 def mouth_psnr(picture: Picture, answer: Picture) -> float:
@@ -53,7 +35,7 @@ def structure_distance(picture: Picture, answer: Picture) -> float:
     """Gradient magnitude similarity deviation (Xue et al. 2014), 0 for the same; both uint8 [H,W,3]."""
     sizes = []
     for each in (picture, answer):
-        tone = ndimage.uniform_filter(each.astype(np.float64) @ LUMA, 2)[::2, ::2]
+        tone = ndimage.uniform_filter(each.astype(np.float64) @ np.array(LUMA), 2)[::2, ::2]
         sizes.append(np.hypot(ndimage.prewitt(tone, 0), ndimage.prewitt(tone, 1)) / 3.0)
     similarity = (2.0 * sizes[0] * sizes[1] + _GMSD_CONSTANT) / (sizes[0] ** 2 + sizes[1] ** 2 + _GMSD_CONSTANT)
     return float(similarity.std())
@@ -76,8 +58,8 @@ def share_of_way(made: Vectors, true: Vectors) -> tuple[float, float]:
 
 
 def tracked(places: Vectors, rest: Picture, changed: Picture) -> Vectors:
-    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest, by `motion`: the median of a small window."""
-    flow, windows = motion(rest, changed), []
+    """Motion [N,2] in pixels of what is around places [N,2] of the picture at rest, by optical flow: the median of a small window."""
+    flow, windows = optical_flow(rest, changed), []
     for x, y in places.round().astype(int):
         window = flow[max(y - 3, 0) : y + 4, max(x - 3, 0) : x + 4]
         windows.append(np.median(window.reshape(-1, 2), 0))

@@ -12,9 +12,10 @@ from PIL import Image
 from textedit_core.alignment import CropRule, CropTransform, crop_face, cut_out
 from textedit_core.compositor.composition import Overlay, compose
 from textedit_core.errors import UserError
-from textedit_core.evaluation.photo_measures import SIDE, Picture, Vectors, motion, tracked
+from textedit_core.evaluation.photo_measures import SIDE, Picture, Vectors, tracked
 from textedit_core.face_editor import EditSession
 from textedit_core.face_networks import FaceNetworks
+from textedit_core.optical_flow import optical_flow
 from textedit_core.pasting import paste_back
 from textedit_core.photo_pairs import PhotoPair
 from textedit_core.photos import open_photo
@@ -125,7 +126,7 @@ def _added(session: EditSession, prompt: str, strength: float) -> Edited:
 def _flowed(session: EditSession, prompt: str, strength: float) -> Edited:
     """The photograph moved as the decode moves, by optical flow: what needs no compositor."""
     before, after = (np.asarray(each) for each in (session.reconstruct_crop(), session.edit_crop({prompt: strength})))
-    flow = motion(after, before) / np.float32(len(after))
+    flow = optical_flow(after, before) / np.float32(len(after))
     zero = np.zeros((1, 1), np.float32)
     colours = np.zeros((1, 1, 3), np.float32)
     return Edited(compose(session.photo, Overlay(flow, zero, zero, zero, colours, colours, zero), session.transform), flow)

@@ -18,13 +18,14 @@ from textedit_core.photo_pairs import PhotoPair, read_pairs
 from textedit_core.photos import open_photo
 from textedit_core.training.compositor.examples import Examples, ExampleSource, Guides
 from textedit_core.training.compositor.objective import CompositorWeights, drawn, objective
+from textedit_core.training.compositor.pairs import PhotoPairs
 from textedit_core.training.compositor.partners import PartnerFolder, Partners
-from textedit_core.training.compositor.photographs import PhotoPairs, PlainPhotos
 from textedit_core.training.compositor.placement import placed, relit
+from textedit_core.training.compositor.plain import PlainPhotos
 from textedit_core.training.distributed import SOLO, Team
 from textedit_core.training.loop import Player, Stage
 from textedit_core.training.pace import LoopConfig
-from textedit_core.training.stage_spec import Additions, StageRun, StageSpec
+from textedit_core.training.stage_spec import Additions, StageRun, StageSpec, encoder_size
 
 # Of the people of a folder of pairs every third is never trained on.
 HELD_OUT_OF, HELD_OUT = 3, 2
@@ -56,14 +57,8 @@ class CompositorStage(Stage):
     def __init__(
         self, recipe: CompositorTraining, weights: CompositorWeights, data: Any, batch_size: int, checkpoint: Checkpoint, team: Team = SOLO
     ) -> None:
-        self.recipe, self.weights, self.data, self.batch_size, self.team, self.checkpoint = (
-            recipe,
-            weights,
-            data,
-            batch_size,
-            team,
-            checkpoint,
-        )
+        self.recipe, self.weights, self.data = recipe, weights, data
+        self.batch_size, self.checkpoint, self.team = batch_size, checkpoint, team
         self.compositor = Compositor(checkpoint.config.compositor).to(team.device, memory_format=torch.channels_last)
         self.players = [Player("compositor", self.compositor, self._losses)]
         self.trained_on, self.kept_apart = _split(read_pairs(Path(recipe.pairs)) if recipe.pairs else [])
@@ -94,14 +89,17 @@ class CompositorStage(Stage):
         counts = [round(count * share / total) for _, share in self.sources[:-1]]
         counts.append(count - sum(counts))
         parts = [source(number, generator, cell) for (source, _), number in zip(self.sources, counts, strict=True) if number]
-        return placed(relit(Examples.joined(parts), generator), generator)
+        return placed(relit(Examples.joined(parts), generator), generator).to(self.team.device)
 
     def _losses(self, generator: torch.Generator, progress: float) -> dict[str, Tensor]:
-        config = self.checkpoint.config.compositor
+        config = self.checkpoint.config
         # The guides' side shows all but the detail, at a fraction of the time.
         whole = torch.rand(1, generator=generator).item() < self.recipe.whole_share
-        cell = 1 if whole else config.photo // config.guide
-        examples = self._examples(generator, self.batch_size // self.team.size, cell)
+        cell = 1 if whole else config.pixel.size // config.compositor.guide
+        # All processes draw alike but for the seed of their own examples.
+        seed = int(self.team.shard(torch.randint(1 << 62, (self.team.size,), generator=generator)))
+        own = torch.Generator().manual_seed(seed)
+        examples = self._examples(own, self.batch_size // self.team.size, cell)
         return objective(self.compositor(self._guides(examples)), examples, self.weights)
 
     def _guides(self, examples: Examples) -> Tensor:
@@ -147,5 +145,6 @@ STAGE = StageSpec(
     build=_build,
     recipes={"compositor": CompositorTraining(), "weights": CompositorWeights()},
     data=("partners", "photos"),
+    image_size=encoder_size,
     adds=_adds,
 )

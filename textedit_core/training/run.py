@@ -100,7 +100,7 @@ def train_part(request: TrainRequest, team: Team) -> Outcome:
     torch.manual_seed(request.loop.seed)
     model = _model(request)
     with team.main_process_first():
-        data, heldout = open_images(request, model, "train"), open_images(request, model, "validation")
+        data, heldout = open_data(request, model, "train"), open_data(request, model, "validation")
         if len(data) < MIN_IMAGES:
             raise UserError(f"{str(data.folder)!r} has {len(data)} training images; a stage needs at least {MIN_IMAGES}: add more")
         directory = request.out / "checkpoint"
@@ -129,7 +129,16 @@ def record(request: TrainRequest, outcome: Outcome, order: Sequence[str] = ()) -
     return written
 
 
-def open_images(request: TrainRequest, model: ModelConfig, split: str) -> TrainingData:
+def open_data(request: TrainRequest, model: ModelConfig, split: str) -> TrainingData:
+    """What a stage learns from: rendered partners where it takes them and the request's folder holds some, else as `open_images`."""
+    if request.data is not None and "partners" in request.stage.data:
+        partners = partner_folder(request.data)
+        if partners is not None:
+            return partners
+    return open_images(request, model, split)
+
+
+def open_images(request: TrainRequest, model: ModelConfig, split: str) -> FaceDataset | PhotoFolder | StoredLatents:
     """Opens one split of the request's data at the size that its stage looks at, or the checkpoint's latents in its place.
 
     Raises:
@@ -141,9 +150,6 @@ def open_images(request: TrainRequest, model: ModelConfig, split: str) -> Traini
         if "latents" not in spec.data:
             raise UsageError(f"the {spec.name} stage needs faces; give a folder with --data")
         return open_latents(open_checkpoint(request.out / "checkpoint"), split)
-    partners = partner_folder(folder)
-    if partners is not None and "partners" in spec.data:
-        return partners
     if folder.is_dir() and not (folder / "dataset.json").is_file():
         if "photos" in spec.data:
             return PhotoFolder(folder, split, spec.image_size(model))

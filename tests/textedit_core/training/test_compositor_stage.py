@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import json
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -13,18 +15,26 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.checkpoints.store import Checkpoint, open_checkpoint, write_index, write_part
+from textedit_core.compositor import guides_of
 from textedit_core.compositor.network import FLOW, FLOW_UNIT, PLANES
+from textedit_core.config import DecoderConfig, around_decoder, tiny
+from textedit_core.decoder import build_decoder
+from textedit_core.encoder import build_encoder
 from textedit_core.errors import UsageError, UserError
 from textedit_core.face_editor import FaceEditor
+from textedit_core.latents import level_groups
 from textedit_core.photo_pairs import CHANGED, LANDMARKS_NAME, REST, read_pairs
 from textedit_core.synthetic.partners import DRAWN, INDEX_NAME, STYLED
 from textedit_core.synthetic.shards import SHARD_FOLDER, shard_bytes, write_atomically
 from textedit_core.training.compositor.examples import Examples
 from textedit_core.training.compositor.objective import CompositorWeights, drawn, objective
-from textedit_core.training.compositor.photographs import bend, face_region, figure_of, motion_between
+from textedit_core.training.compositor.pairs import face_region, motion_between
+from textedit_core.training.compositor.partners import PartnerFolder, Partners
 from textedit_core.training.compositor.placement import placed
-from textedit_core.training.compositor_stage import STAGE, CompositorTraining
+from textedit_core.training.compositor.plain import bend, figure_of, random_change
+from textedit_core.training.compositor_stage import STAGE, CompositorStage, CompositorTraining
+from textedit_core.training.distributed import Team
 from textedit_core.training.pace import LoopConfig
 from textedit_core.training.run import TrainRequest, train
 
@@ -116,6 +126,61 @@ def test_what_was_computed_is_kept_for_the_next_run(partner_set: Path, pair_fold
     (run_folder / "state" / "compositor.pt").unlink()
     _train(partner_set, run_folder, pairs=str(pair_folder))
     assert {path.name: path.stat().st_mtime_ns for path in cache.iterdir()} == made
+
+
+def test_other_photographs_of_the_same_names_are_told_apart(pair_folder: Path, partner_set: Path, run_folder: Path, tmp_path: Path) -> None:
+    _train(partner_set, run_folder, pairs=str(pair_folder))
+    others = shutil.copytree(pair_folder, tmp_path / "others")
+    Image.fromarray(_smooth(np.random.default_rng(9), 120)).save(others / REST / "000.jpg")
+    (run_folder / "state" / "compositor.pt").unlink()
+    (cache,) = (run_folder / "cache").glob("compositor-*")
+    before = set(cache.iterdir())
+    _train(partner_set, run_folder, pairs=str(others))
+    # Three views of the one pair that differs, the motion asked for in each, and the photograph by itself.
+    assert len(set(cache.iterdir()) - before) == 7
+
+
+def test_a_decoder_larger_than_its_photos_is_served_without_editors(photo_folder: Path, tmp_path: Path) -> None:
+    config = tiny()
+    decoder = DecoderConfig("mobile", 64, 16, channels=((4, 16), (8, 16), (16, 16), (32, 8)))
+    config = dataclasses.replace(around_decoder("tiny", decoder, config.encoder, config.editor), compositor=config.compositor)
+    directory = tmp_path / "run" / "checkpoint"
+    write_part(directory, "encoder", build_encoder(config.encoder))
+    write_part(directory, "decoder", build_decoder(config.decoder))
+    # As an import leaves it: no preset describes it, and nobody has trained an editor.
+    write_index(directory, config, [], {"imported": {}})
+    checkpoint = _train(photo_folder, tmp_path / "run")
+    w_plus = torch.randn(1, config.latent.num_ws, config.latent.w_dim, generator=torch.Generator().manual_seed(0))
+    before, after = (checkpoint.load_decoder()(each) for each in (w_plus, w_plus + 1))
+    assert checkpoint.load_compositor()(guides_of(torch.zeros(1, 3, 32, 32), before, after, 32)).shape == (1, PLANES, 32, 32)
+
+
+def test_a_random_change_moves_one_group_of_levels_towards_another_face() -> None:
+    face, others = torch.zeros(1, 12, 4), torch.ones(3, 12, 4)
+    for seed in range(5):
+        changed = random_change(face, others, np.random.default_rng(seed))[0].mean(1)
+        moved = [name for name, levels in level_groups(12).items() if changed[levels].abs().max() > 0]
+        assert len(moved) == 1 and 0.5 < changed[level_groups(12)[moved[0]]].min() == changed.max() < 1.3
+
+
+def test_partners_of_another_size_and_none_are_refused(partner_set: Path, run_folder: Path) -> None:
+    with pytest.raises(UserError, match="holds no couple"):
+        _train(partner_set, run_folder, people=1)
+    guides = SimpleNamespace(size=64, editors={}, latents=lambda pictures: torch.zeros(len(pictures), 1, 1))
+    guides.decodes = lambda w_plus: np.zeros((len(w_plus), SIDE, SIDE, 3), np.uint8)
+    with pytest.raises(UserError, match="has pictures of 32 px; render with --resolution 64"):
+        Partners(partner_set, guides, run_folder / "cache", 4)  # type: ignore[arg-type]
+
+
+def test_processes_that_train_together_see_different_examples(partner_set: Path, run_folder: Path) -> None:
+    checkpoint, seen = open_checkpoint(run_folder / "checkpoint"), []
+    for rank in range(2):
+        team = Team(rank=rank, size=2)
+        stage = CompositorStage(CompositorTraining(), CompositorWeights(), PartnerFolder(partner_set, 8), 8, checkpoint, team)
+        stage.prepare()
+        stage.compositor.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+        stage._losses(torch.Generator().manual_seed(0), 0.0)
+    assert seen[0].shape == seen[1].shape == (4, 9, SIDE, SIDE) and not torch.equal(seen[0], seen[1])
 
 
 def test_latents_alone_are_refused(run_folder: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Protocol
 
@@ -13,6 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from textedit_core.checkpoints.store import Checkpoint
+from textedit_core.latents import apply_edit
+from textedit_core.perception.resize import resize_square
 from textedit_core.training.encoded_faces import encoded
 
 _CHUNK = 16
@@ -46,6 +48,10 @@ class Examples:
         """One batch of several."""
         return Examples(*(torch.cat([getattr(part, each.name) for part in parts]) for each in fields(Examples)))
 
+    def to(self, device: torch.device) -> Examples:
+        """The same on a device."""
+        return Examples(*(getattr(self, each.name).to(device, non_blocking=True) for each in fields(Examples)))
+
 
 class ExampleSource(Protocol):
     """Where examples come from."""
@@ -73,9 +79,14 @@ class Guides:
     Args:
         checkpoint: holds them.
         device: where they run.
+
+    Attributes:
+        size: side S in pixels of the photos and, whatever the decoder's own, of the decodes.
+        editors: by prompt.
     """
 
     def __init__(self, checkpoint: Checkpoint, device: torch.device) -> None:
+        self.size = checkpoint.config.pixel.size
         self._device = device
         self._encoder = checkpoint.load_encoder().to(device, memory_format=torch.channels_last)
         self._decoder = checkpoint.load_decoder().to(device, memory_format=torch.channels_last)
@@ -84,18 +95,15 @@ class Guides:
     @torch.inference_mode()
     def latents(self, pictures: NDArray[np.uint8]) -> Tensor:
         """w_plus float32 [N,L,D] of uint8 [N,S,S,3]."""
-        parts = np.array_split(pictures, max(1, -(-len(pictures) // _CHUNK)))
-        return self._run(lambda part: encoded(self._encoder, as_floats(part).to(self._device)).float(), parts)
+        parts = (pictures[start : start + _CHUNK] for start in range(0, len(pictures), _CHUNK))
+        return torch.cat([encoded(self._encoder, as_floats(part).to(self._device)).float() for part in parts])
 
     @torch.inference_mode()
     def decodes(self, w_plus: Tensor) -> NDArray[np.uint8]:
-        """uint8 [N,R,R,3] of w_plus [N,L,D]."""
-        return np.concatenate([as_bytes(self._decoder(part)) for part in w_plus.split(_CHUNK)])
+        """uint8 [N,S,S,3] of w_plus [N,L,D]."""
+        return np.concatenate([as_bytes(resize_square(self._decoder(part), self.size)) for part in w_plus.split(_CHUNK)])
 
     @torch.inference_mode()
     def edited(self, w_plus: Tensor, prompt: str, strength: float) -> Tensor:
         """w_plus moved by a prompt's editor."""
-        return w_plus + strength * self.editors[prompt](w_plus)
-
-    def _run(self, network: Callable[[NDArray[np.uint8]], Tensor], parts: Sequence[NDArray[np.uint8]]) -> Tensor:
-        return torch.cat([network(part) for part in parts])
+        return apply_edit(w_plus, self.editors[prompt](w_plus), strength)

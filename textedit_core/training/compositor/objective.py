@@ -9,9 +9,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from textedit_core.compositor.network import DETAIL, FLOW, FLOW_UNIT, MASK, PAINT, SHARE
+from textedit_core.pixels import LUMA
 from textedit_core.training.compositor.examples import Examples
 
-LUMA = (0.299, 0.587, 0.114)
 # Differences that count as a change, in the range [-1,1].
 _CHANGE = 0.08
 

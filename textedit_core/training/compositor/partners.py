@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,13 @@ from rich.progress import track
 from torch import Tensor
 from torch.nn import functional as F
 
+from textedit_core.errors import UserError
+from textedit_core.hashing import sha256_of
 from textedit_core.synthetic.partners import DRAWN, INDEX_NAME, SHARD_PEOPLE, STYLED
 from textedit_core.synthetic.shards import SHARD_FOLDER, unpack_shard
 from textedit_core.training.compositor.examples import Examples, Guides, as_floats
 from textedit_core.training.compositor.placement import texture
+from textedit_core.training.compositor.real import Arrays, draws_of, kept
 
 PICTURES: tuple[str, ...] = DRAWN + STYLED
 # Partners that an editor of this name makes, where the model has one.
@@ -40,6 +43,9 @@ class Partners:
         guides: the model's networks; pictures are encoded and decoded once and kept in `cache`.
         cache: folder for the decodes.
         limit: people at most.
+
+    Raises:
+        UserError: there are no two people, they are of another size than the model's photos, or a shard is damaged.
     """
 
     def __init__(self, folder: Path, guides: Guides, cache: Path, limit: int) -> None:
@@ -48,33 +54,25 @@ class Partners:
         for path in track(shards, "reading partners", console=Console(stderr=True)):
             if len(people) < limit:
                 people += self._prepared(path, guides, cache)
-        people = people[: len(people) // 2 * 2]
+        people = people[: min(len(people), limit) // 2 * 2]
+        if not people:
+            raise UserError(f"{str(folder)!r} holds no couple of partners; render some with render --partners N")
         self.pictures, self.flow, self.visible, self.figure, self.decodes, self.edits = (
             np.stack(each) for each in zip(*people, strict=True)
         )
+        side = self.pictures.shape[2]
+        if side != guides.size:
+            raise UserError(f"{str(folder)!r} has pictures of {side} px; render with --resolution {guides.size}, as this model's photos")
         self._editors = [name for name in _SAME_NAME if name in guides.editors]
 
     def __len__(self) -> int:
         return len(self.pictures)
 
     def _prepared(self, path: Path, guides: Guides, cache: Path) -> list[tuple[NDArray[np.uint8], ...]]:
-        kept = cache / f"{path.stem}.npz"
-        samples = [_read(sample) for sample in unpack_shard(path.read_bytes(), path.name).values()]
-        if not kept.is_file():
-            pictures = np.stack([sample[0] for sample in samples])
-            latents = guides.latents(pictures.reshape(-1, *pictures.shape[2:])).unflatten(0, pictures.shape[:2])
-            decodes = guides.decodes(latents.flatten(0, 1)).reshape(pictures.shape)
-            names = [name for name in _SAME_NAME if name in guides.editors]
-            rng = np.random.default_rng(int(path.stem[-5:]))
-            moved = [guides.edited(latents[:, 0], name, float(rng.uniform(*_STRENGTHS))) for name in names]
-            edits = np.stack([guides.decodes(each) for each in moved], 1) if moved else decodes[:, :0]
-            cache.mkdir(parents=True, exist_ok=True)
-            with open(kept.with_suffix(".part"), "wb") as stream:
-                np.savez(stream, decodes=decodes, edits=edits)
-            kept.with_suffix(".part").replace(kept)
-        with np.load(kept) as stored:
-            decodes, edits = stored["decodes"], stored["edits"]
-        return [(*sample, decodes[row], edits[row]) for row, sample in enumerate(samples)]
+        data = path.read_bytes()
+        samples = [_read(sample) for sample in unpack_shard(data, path.name).values()]
+        made = kept(cache, f"partners-{sha256_of(data)[:16]}", lambda: _decoded(np.stack([sample[0] for sample in samples]), guides))
+        return [(*sample, made["decodes"][row], made["edits"][row]) for row, sample in enumerate(samples)]
 
     def __call__(self, count: int, generator: torch.Generator, cell: int) -> Examples:
         """As in `ExampleSource`; photographs, drawn in all of their styles, lead away from the person at rest for the most part."""
@@ -140,8 +138,7 @@ class Partners:
             soft = F.avg_pool2d(soft, soft.shape[-1] // side)
             return torch.lerp(picture, backdrop, swap * (1.0 - soft))
 
-        values = {name: getattr(examples, name) for name in ("before", "after", "flow", "seen", "styled", "real")}
-        return Examples(photo=placed(examples.photo, figures[0]), target=placed(examples.target, figures[1]), **values)
+        return replace(examples, photo=placed(examples.photo, figures[0]), target=placed(examples.target, figures[1]))
 
 
 @dataclass(frozen=True)
@@ -160,6 +157,17 @@ def partner_folder(folder: Path) -> PartnerFolder | None:
     if not (folder / INDEX_NAME).is_file():
         return None
     return PartnerFolder(folder, SHARD_PEOPLE * len(list((folder / SHARD_FOLDER).glob("partners-*.tar"))))
+
+
+def _decoded(pictures: NDArray[np.uint8], guides: Guides) -> Arrays:
+    """Decodes of pictures [P,K,S,S,3] of P people, and of what the editors make of the first picture of each."""
+    latents = guides.latents(pictures.reshape(-1, *pictures.shape[2:])).unflatten(0, pictures.shape[:2])
+    decodes = guides.decodes(latents.flatten(0, 1)).reshape(pictures.shape)
+    rng = draws_of(sha256_of(pictures.tobytes()))
+    names = [name for name in _SAME_NAME if name in guides.editors]
+    moved = [guides.edited(latents[:, 0], name, float(rng.uniform(*_STRENGTHS))) for name in names]
+    edits = np.stack([guides.decodes(each) for each in moved], 1) if moved else decodes[:, :0]
+    return {"decodes": decodes, "edits": edits}
 
 
 def _read(sample: dict[str, bytes]) -> tuple[NDArray[np.uint8], ...]:

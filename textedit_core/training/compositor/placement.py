@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -30,15 +31,14 @@ def placed(examples: Examples, generator: torch.Generator) -> Examples:
         return F.grid_sample(plane, grid, mode="bilinear", padding_mode=padding, align_corners=False)
 
     turned = torch.einsum("nij,njhw->nihw", torch.linalg.inv(linear), moved(examples.flow, "border"))
-    return Examples(
+    return replace(
+        examples,
         photo=moved(examples.photo),
         target=moved(examples.target),
         before=moved(examples.before),
         after=moved(examples.after),
         flow=turned,
         seen=moved(examples.seen, "zeros"),
-        styled=examples.styled,
-        real=examples.real,
     )
 
 
@@ -66,8 +66,7 @@ def relit(examples: Examples, generator: torch.Generator) -> Examples:
     target = torch.where(examples.styled > 0, examples.target, torch.lerp(target, _softened(target), soft))
     noisy = (torch.rand(count, 1, 1, 1, generator=generator) < _NOISY_SHARE).float() * _NOISE
     noise = noisy * torch.randn(photo.shape, generator=generator)
-    values = {name: getattr(examples, name) for name in ("before", "after", "flow", "seen", "styled", "real")}
-    return Examples(photo=(photo + noise).clamp(-1.0, 1.0), target=(target + noise * (1.0 - examples.styled)).clamp(-1.0, 1.0), **values)
+    return replace(examples, photo=(photo + noise).clamp(-1.0, 1.0), target=(target + noise * (1.0 - examples.styled)).clamp(-1.0, 1.0))
 
 
 def _softened(picture: Tensor) -> Tensor:
